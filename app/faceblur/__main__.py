@@ -1,0 +1,5 @@
+"""`python -m faceblur`."""
+
+from faceblur.cli import main
+
+main()

@@ -1,0 +1,70 @@
+"""Which jobs there are, and which one a source or a person's word means."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from faceblur.domain import digest
+from faceblur.errors import IncompleteError, UsageError
+from faceblur.job import Job
+
+
+def all_jobs(input_folder: Path, output_folder: Path) -> list[Job]:
+    """Every folder in `input_folder` with frames in it, in order of name."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        names = sorted(entry.name for entry in os.scandir(input_folder) if entry.is_dir())
+        jobs = [Job(name, input_folder, output_folder) for name in names]
+        return [job for job in jobs if job.exists()]
+    return []
+
+
+def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
+    """The job that a person means by a name, a folder of frames, or the source it was split from."""
+    path = Path(argument)
+    if path.is_dir() and path.resolve().parent != input_folder.resolve() and path.parent != Path("."):
+        return Job(path.resolve().name, path.resolve().parent, output_folder)
+    name = path.resolve().name if path.is_dir() else argument
+    known = all_jobs(input_folder, output_folder)
+    for job in known:
+        origin = job.origin() if path.is_file() else None
+        if job.name == name or (origin and _same_file(job.source_path(origin), path)):
+            return job
+    names = ", ".join(job.name for job in known) or "none yet; split a video first"
+    raise UsageError(f"no job is called {argument!r} in {input_folder}; there are: {names}")
+
+
+def job_for(source: Path, sha256: str, input_folder: Path, output_folder: Path) -> Job:
+    """The job of a source: named after its stem, or with part of its SHA-256 where another source has that name."""
+    for name in (stem := job_name(source), f"{stem}-{sha256[:8]}"):
+        job = Job(name, input_folder, output_folder)
+        origin = job.origin()
+        if not job.exists():
+            return job
+        if origin and origin.sha256 == sha256:
+            return job
+        if origin and _same_file(job.source_path(origin), source):
+            raise IncompleteError(
+                f"{source} is not the file that job {name} was made from: its content changed. "
+                f"Run `faceblur clean {name}` and start again, or give the new file another name"
+            )
+    raise UsageError(f"{source}: the names {stem} and {stem}-{sha256[:8]} are taken; rename it")
+
+
+def relative_source(source: Path, input_folder: Path) -> str:
+    """How source.json names a source: from the input folder when it is inside, else by its full path."""
+    full, base = source.resolve(), input_folder.resolve()
+    return str(full.relative_to(base)) if full.is_relative_to(base) else str(full)
+
+
+def job_name(source: Path) -> str:
+    """A safe folder name after a source: no leading dots, and short enough for the names made from it."""
+    name = source.stem.lstrip(".") or "video"
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= 150 else f"{encoded[:120].decode(errors='ignore')}-{digest(name)[:8]}"
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False

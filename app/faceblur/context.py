@@ -1,0 +1,79 @@
+"""What every step shares: how to run, whom to tell, when to stop; and waiting, hashing and reading ahead."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from faceblur.claims import claim
+from faceblur.errors import SourceError
+from faceblur.options import Options
+from faceblur.progress import Progress
+from faceblur.stop import Stop
+
+T = TypeVar("T")
+R = TypeVar("R")
+_AHEAD = 8  # frames read ahead or written behind in threads
+_THREADS = 2
+_NAP_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step needs besides its job."""
+
+    options: Options = field(default_factory=Options)
+    progress: Progress = field(default_factory=Progress)
+    stop: Stop = field(default_factory=Stop)
+
+    @contextmanager
+    def alone(self, path: Path, waiting: str = "") -> Iterator[None]:
+        """Hold a claim; while another process holds it, say `waiting` and wait."""
+        told = False
+        while True:
+            with claim(path) as ours:
+                if ours:
+                    yield
+                    return
+            if not told and waiting:
+                self.progress.say(waiting)
+                told = True
+            self.stop.wait(_NAP_S)
+
+    def sha256(self, path: Path) -> str:
+        """The SHA-256 of a file, in hex; SourceError when it cannot be read."""
+        sha256 = hashlib.sha256()
+        try:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    self.stop.check()
+                    sha256.update(block)
+        except OSError as error:
+            raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+        return sha256.hexdigest()
+
+    def ahead(self, do: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+        """(item, do(item)) in order, a few of them done ahead in threads. Ends early when somebody wants to stop."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            waiting: deque[tuple[T, Future[R]]] = deque()
+            try:
+                for item in items:
+                    self.stop.check()
+                    waiting.append((item, pool.submit(do, item)))
+                    if len(waiting) >= _AHEAD:
+                        yield _first(waiting)
+                while waiting:
+                    self.stop.check()
+                    yield _first(waiting)
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+
+def _first(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
+    item, future = waiting.popleft()
+    return item, future.result()

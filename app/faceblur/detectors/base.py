@@ -1,0 +1,62 @@
+"""What every detector is: pictures in, detections out, low scores included; the threshold is applied later."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceblur.domain import Box, Detection
+from faceblur.images import Image
+
+FLOOR = 0.05  # scores below this are noise; everything above is evidence
+Rows = NDArray[np.float64]  # (N, 5): left, top, right, bottom, score
+
+
+class Detector(ABC):
+    """Finds one kind of thing in pictures. `name` names the model and every setting that changes what it finds."""
+
+    kind = "face"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
+        """For each (H, W, 3) uint8 BGR image its detections from score 0.05 up, best first, inside the picture.
+
+        Scores are rounded to 1e-4 and boxes to 0.01 px before they count, so that stored and fresh evidence agree.
+        """
+        return [self._tidy(self._rows(image), image) for image in images]
+
+    @abstractmethod
+    def _rows(self, image: Image) -> Rows:
+        """(N, 5) float64: left, top, right, bottom in pixels of the image, and score; any order, any number."""
+
+    def _tidy(self, rows: Rows, image: Image) -> list[Detection]:
+        height, width = image.shape[:2]
+        found = []
+        for *corners, score in rows.tolist():
+            box = Box.from_json(corners).clip(width, height).rounded()
+            if score >= FLOOR and box.area > 0:
+                found.append(Detection(box, min(round(score, 4), 1.0), self.kind, self.name))
+        return sorted(found, key=lambda d: (-d.score, d.box.to_json()))
+
+
+def nms(rows: Rows, iou: float) -> Rows:
+    """Greedy non-maximum suppression: drop each row that overlaps a better one by more than `iou`. Corners, not sizes.
+
+    Takes and returns (N, 5) float64: left, top, right, bottom, score; the result is ordered by score, best first.
+    """
+    order = np.lexsort((rows[:, 0], rows[:, 1], -rows[:, 4]))
+    rows = rows[order]
+    areas = (rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1])
+    alive = np.ones(len(rows), dtype=bool)
+    for i in range(len(rows)):
+        if not alive[i]:
+            continue
+        rest = slice(i + 1, None)
+        width = np.minimum(rows[i, 2], rows[rest, 2]) - np.maximum(rows[i, 0], rows[rest, 0])
+        height = np.minimum(rows[i, 3], rows[rest, 3]) - np.maximum(rows[i, 1], rows[rest, 1])
+        overlap = np.maximum(width, 0) * np.maximum(height, 0)
+        alive[rest] &= overlap <= iou * np.maximum(areas[i] + areas[rest] - overlap, 1e-9)
+    return rows[alive]

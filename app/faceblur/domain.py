@@ -1,0 +1,151 @@
+"""The nouns of Faceblur: boxes, detections, decisions and regions, and how they look in JSON.
+
+Coordinates are float pixels of the upright frame, x to the right and y down; right and bottom are exclusive.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels: left, top, right, bottom; right and bottom exclusive."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        """Square pixels; 0 for a box that is turned inside out."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    def clip(self, width: int, height: int) -> Self:
+        """The part inside a picture of `width` by `height` pixels; its area is 0 when nothing of it is inside."""
+        return type(self)(
+            min(max(self.left, 0.0), float(width)),
+            min(max(self.top, 0.0), float(height)),
+            min(max(self.right, 0.0), float(width)),
+            min(max(self.bottom, 0.0), float(height)),
+        )
+
+    def grow(self, fraction: float) -> Self:
+        """The box with a margin of `fraction` of its own width left and right, and of its height above and below."""
+        dx, dy = self.width * fraction, self.height * fraction
+        return type(self)(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
+
+    def iou(self, other: "Box") -> float:
+        """Intersection over union, 0 to 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        overlap = max(0.0, width) * max(0.0, height)
+        union = self.area + other.area - overlap
+        return overlap / union if union > 0 else 0.0
+
+    def rounded(self) -> Self:
+        """To 0.01 px: what is stored is what counts, so that a resumed job equals an undisturbed one."""
+        return type(self)(*(round(v, 2) for v in self.to_json()))
+
+    def between(self, other: "Box", share: float) -> Self:
+        """The box that lies `share` (0 to 1) of the way from this one to `other`."""
+        pairs = zip(self.to_json(), other.to_json(), strict=True)
+        return type(self)(*(a + (b - a) * share for a, b in pairs))
+
+    def to_json(self) -> list[float]:
+        return [self.left, self.top, self.right, self.bottom]
+
+    @classmethod
+    def from_json(cls, value: list[float]) -> Self:
+        left, top, right, bottom = (float(v) for v in value)
+        return cls(left, top, right, bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a model said: where, how sure it is (0 to 1, as the model gives it), what kind of thing, which detector."""
+
+    box: Box
+    score: float
+    kind: str
+    detector: str
+
+    def to_json(self) -> Json:
+        return {"box": self.box.to_json(), "score": self.score, "kind": self.kind, "detector": self.detector}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls(Box.from_json(value["box"]), float(value["score"]), str(value["kind"]), str(value["detector"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said: `hide` or `keep` what lies in these boxes, from the first frame named to the last.
+
+    `boxes` holds (frame number, box) in rising order; between two of them the box moves in a straight line.
+    """
+
+    id: str
+    action: str
+    kind: str
+    boxes: tuple[tuple[int, Box], ...]
+
+    def box_at(self, number: int) -> Box | None:
+        """The box in frame `number`, or None before the first and after the last frame named."""
+        for (a, start), (b, end) in zip(self.boxes, self.boxes[1:], strict=False):
+            if a <= number <= b:
+                return start.between(end, (number - a) / (b - a))
+        first, box = self.boxes[0]
+        return box if number == first else None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What will be hidden in one frame, and why: `reason` names the detector or the decision behind it."""
+
+    box: Box
+    kind: str
+    reason: str
+    score: float
+
+    def to_json(self) -> Json:
+        return {"box": self.box.to_json(), "kind": self.kind, "reason": self.reason, "score": self.score}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls(Box.from_json(value["box"]), str(value["kind"]), str(value["reason"]), float(value["score"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A moment a person should look at: frame number, box, and why it may be wrong."""
+
+    number: int
+    box: Box
+    reason: str
+
+    def to_json(self) -> Json:
+        return {"frame": self.number, "box": self.box.to_json(), "reason": self.reason}
+
+
+def canonical(value: object) -> str:
+    """JSON text of `value` that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest(*values: object) -> str:
+    """A stamp: 128 bits of SHA-256, in hex, of everything a file is made from."""
+    return hashlib.sha256(canonical(values).encode()).hexdigest()[:32]

@@ -1,0 +1,98 @@
+"""Writing files whole or not at all: under a temporary name in the same folder, then renamed into place."""
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from faceblur.errors import OutputError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space and run again, nothing is lost",
+    errno.EDQUOT: "the disk quota is used up: free some space and run again, nothing is lost",
+    errno.EACCES: "no right to write there: change the folder's owner or mode, or start the container with --user",
+    errno.EPERM: "no right to write there: change the folder's owner or mode, or start the container with --user",
+    errno.EROFS: "it is mounted read-only: mount it writable",
+    errno.ENAMETOOLONG: "the name is too long: rename the source",
+}
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The error a person sees when `path` cannot be written."""
+    advice = _ADVICE.get(error.errno or 0, "check the folder and run again")
+    return OutputError(f"cannot write {path}: {error.strerror or error}; {advice}")
+
+
+def is_known(error: OSError) -> bool:
+    """Whether `error` says that something cannot be written, in a way a person can act on."""
+    return error.errno in _ADVICE
+
+
+@contextlib.contextmanager
+def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """Give a temporary path to write to; rename it to `path` when the block ends well, remove it otherwise.
+
+    The temporary name ends like `path`, for writers that go by the ending. With `sync` the file is on the disk
+    before it gets its name. Raises OutputError for what the file system refuses.
+    """
+    temporary = path.with_name(f"{_prefix(path)}{uuid.uuid4().hex}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path.parent, error) from error
+    try:
+        yield temporary
+        _finish(temporary, path, sync=sync)
+    except OSError as error:
+        if is_known(error):
+            raise output_error(path, error) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic(path, sync=sync) as temporary:
+        temporary.write_bytes(data)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is being written, or is the leftover of a write that was killed."""
+    return name.startswith(".") and ".tmp" in name
+
+
+def sweep(folder: Path, target: Path | None = None) -> None:
+    """Remove the leftovers of killed writes from `folder`, or only those of `target`. Nobody may be writing there."""
+    prefix = _prefix(target) if target else "."
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if is_temporary(entry.name) and entry.name.startswith(prefix):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.stem[:80]}."
+
+
+def _finish(temporary: Path, path: Path, *, sync: bool) -> None:
+    if sync:
+        _sync(temporary)
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    if sync:
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,149 @@
+"""PNG frames: read, write, and the stamp in a tEXt chunk that says what a rendered frame was made from.
+
+The format is RFC 2083: an 8-byte signature, then chunks of length, type, data and CRC-32; IHDR first, IEND last.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceblur import files
+from faceblur.domain import digest
+from faceblur.errors import SourceError
+
+Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_IHDR_END = 8 + 25
+_IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_TAIL = 20 + len(_IEND)  # the last IDAT ends in the Adler-32 of all samples and its own CRC-32
+_KEYWORD = b"faceblur"
+# The fastest setting that still compresses: 44 ms and 2.95 MB for a 1080p frame, against 100 ms and 2.7 MB by default.
+_SETTINGS = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
+    cv2.IMWRITE_PNG_FILTER,
+    cv2.IMWRITE_PNG_FILTER_SUB,
+]
+
+
+def encode(image: Image) -> bytes:
+    """PNG bytes of a (H, W, 3) uint8 BGR image."""
+    ok, data = cv2.imencode(".png", image, _SETTINGS)
+    if not ok:
+        raise ValueError(f"cannot encode a picture of shape {image.shape}")
+    return data.tobytes()
+
+
+def decode(data: bytes, path: Path) -> Image:
+    """The (H, W, 3) uint8 BGR image in PNG bytes; SourceError, naming `path`, unless every chunk is whole."""
+    _check(data, path)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(f"{path} is not a PNG that can be read; split the source again or replace the file")
+    return image.astype(np.uint8, copy=False)
+
+
+def read(path: Path) -> Image:
+    """The (H, W, 3) uint8 BGR image in a PNG file; SourceError when it is missing, cut or damaged."""
+    return decode(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file; SourceError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def write(path: Path, image: Image, stamp: str | None = None) -> None:
+    """Write a PNG file, whole or not at all, with `stamp` in it if given."""
+    data = encode(image)
+    files.write(path, stamped(data, stamp) if stamp else data)
+
+
+def restamp(source: Path, target: Path, stamp: str) -> None:
+    """Copy a PNG file, whole or not at all, with `stamp` in it; its pictures stay as they are, bit for bit."""
+    data = read_bytes(source)
+    _check(data, source)
+    files.write(target, stamped(data, stamp))
+
+
+def stamped(data: bytes, stamp: str) -> bytes:
+    """The same PNG with `stamp` in a tEXt chunk behind IHDR, in place of one that is there: no decode, no encode."""
+    body = data[_IHDR_END:]
+    if _stamp_of(data[: _IHDR_END + 256]) is not None:
+        body = body[12 + struct.unpack(">I", body[:4])[0] :]
+    content = b"tEXt" + _KEYWORD + b"\0" + stamp.encode("latin-1")
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    return data[:_IHDR_END] + chunk + body
+
+
+def read_stamp(path: Path) -> str | None:
+    """The stamp of a rendered frame; None when there is no such file, no stamp in it, or its end is missing."""
+    ends = _ends(path)
+    return _stamp_of(ends[0]) if ends else None
+
+
+def fingerprint(path: Path) -> str | None:
+    """A digest of what a PNG file shows, from its two ends only; None when it is missing or cut.
+
+    The header gives the size and kind, the last bytes hold the Adler-32 of all samples and the CRC of the last chunk.
+    """
+    ends = _ends(path)
+    return digest([ends[0][:_IHDR_END].hex(), ends[1].hex(), ends[2]]) if ends else None
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, from the header; SourceError when it is not a whole PNG file."""
+    ends = _ends(path)
+    if ends is None:
+        raise SourceError(f"{path} is not a whole PNG file")
+    width, height = struct.unpack(">II", ends[0][16:24])
+    return int(width), int(height)
+
+
+def _ends(path: Path) -> tuple[bytes, bytes, int] | None:
+    """The first and last bytes of a whole PNG file and its length in bytes."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_IHDR_END + 256)
+            length = file.seek(0, 2)
+            file.seek(max(0, length - _TAIL))
+            tail = file.read()
+    except OSError:
+        return None
+    whole = head.startswith(_SIGNATURE) and len(head) > _IHDR_END and tail.endswith(_IEND)
+    return (head, tail, length) if whole else None
+
+
+def _stamp_of(head: bytes) -> str | None:
+    prefix = b"tEXt" + _KEYWORD + b"\0"
+    if head[_IHDR_END + 4 : _IHDR_END + 4 + len(prefix)] != prefix:
+        return None
+    length = struct.unpack(">I", head[_IHDR_END : _IHDR_END + 4])[0]
+    return head[_IHDR_END + 4 + len(prefix) : _IHDR_END + 8 + length].decode("latin-1")
+
+
+def _check(data: bytes, path: Path) -> None:
+    """Walk the chunks: OpenCV would return what it got of a cut or damaged file, and only print a warning."""
+    position, kind = len(_SIGNATURE), b""
+    if data.startswith(_SIGNATURE):
+        while kind != b"IEND" and position + 12 <= len(data):
+            length = struct.unpack(">I", data[position : position + 4])[0]
+            kind = data[position + 4 : position + 8]
+            end = position + 8 + length
+            if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[position + 4 : end])):
+                break
+            position = end + 4
+        else:
+            if kind == b"IEND":
+                return
+    raise SourceError(f"{path} is cut or damaged; delete it and run again, or split the source again")

@@ -1,0 +1,394 @@
+"""A job: one source, its frames and everything made from it. The only owner of file names and stamps.
+
+Every question "is it there, is it current?" is answered here, by looking at files and the stamps in them.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from faceblur import claims, files, images, media, overlay, redaction, review, temporal
+from faceblur.domain import Decision, Detection, Doubt, Json, Region, canonical, digest
+from faceblur.errors import IncompleteError, SourceError, UsageError
+from faceblur.plan import FORMAT, Origin, Plan, naming
+
+_FRAME = r"frame_(\d+)\.png"
+_BLURRED = r"frame_(\d+)\.png\.blurred\.png"
+_REGIONS = r"frame_(\d+)\.json"
+_BLOCK = 32
+_SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
+
+
+class Job:
+    """The files of one job: frames in `input`/NAME, everything made from them in `output`/NAME."""
+
+    def __init__(self, name: str, input_folder: Path, output_folder: Path) -> None:
+        self.name = name
+        self.input_folder = input_folder
+        self.frames_folder = input_folder / name
+        self.folder = output_folder / name
+
+    # Names
+
+    @property
+    def origin_path(self) -> Path:
+        return self.frames_folder / "source.json"
+
+    @property
+    def plan_path(self) -> Path:
+        return self.folder / "plan.json"
+
+    @property
+    def decisions_path(self) -> Path:
+        return self.folder / "decisions.jsonl"
+
+    @property
+    def report_path(self) -> Path:
+        return self.folder / "report.json"
+
+    @property
+    def solved_path(self) -> Path:
+        return self.folder / "regions" / "solve.json"
+
+    @property
+    def split_claim(self) -> Path:
+        """In the folder that split writes, so that split needs no other."""
+        return self.frames_folder / "split.lock"
+
+    def frame_path(self, number: int) -> Path:
+        return self.frames_folder / f"frame_{number:010}.png"
+
+    def blurred_path(self, number: int) -> Path:
+        return self.folder / f"frame_{number:010}.png.blurred.png"
+
+    def debug_path(self, number: int) -> Path:
+        return self.folder / f"frame_{number:010}.png.debug.png"
+
+    def evidence_path(self, detector: str, number: int) -> Path:
+        return self.folder / "detections" / detector / f"frame_{number:010}.json"
+
+    def regions_path(self, number: int) -> Path:
+        return self.folder / "regions" / f"frame_{number:010}.json"
+
+    def claim_path(self, what: str) -> Path:
+        return self.folder / "claims" / f"{what}.lock"
+
+    def video_path(self, kind: str, ending: str) -> Path:
+        """The finished video; `kind` is "blurred" or "debug"."""
+        return self.folder / f"{self.name}-{kind}{ending}"
+
+    # Frames
+
+    def exists(self) -> bool:
+        """Whether there is anything here to work on: split has begun, or somebody put frames into the folder."""
+        return self.origin_path.exists() or bool(_numbers(self.frames_folder, _FRAME))
+
+    def origin(self) -> Origin | None:
+        """What split wrote; None for frames from elsewhere. IncompleteError when it cannot be understood."""
+        value = _read_json(self.origin_path)
+        try:
+            return Origin.from_json(value) if value else None
+        except (KeyError, TypeError, ValueError) as error:
+            advice = f"clean --all {self.name} and split again"
+            raise IncompleteError(f"{self.origin_path} cannot be understood ({error}); {advice}") from error
+
+    def source_path(self, origin: Origin) -> Path:
+        """The source's file. Inside the input folder it is named from there, so that containers find it too."""
+        return self.input_folder / origin.path
+
+    def write_origin(self, origin: Origin) -> None:
+        files.write(self.origin_path, _pretty(origin.to_json()), sync=True)
+
+    def frame_numbers(self) -> list[int]:
+        """The numbers of the frame files that are there, in order."""
+        return sorted(_numbers(self.frames_folder, _FRAME))
+
+    def extent(self) -> tuple[int, int, int, int]:
+        """First and last number, width and height of the frames. IncompleteError when a frame is missing.
+
+        The extent of foreign frames is frozen in the plan, so that frames lost later are missed.
+        """
+        origin, plan = self.origin(), self.plan()
+        if origin:
+            extent = (1, len(origin.shown.pts), origin.width, origin.height)
+        else:
+            numbers = self.frame_numbers()
+            if not numbers:
+                raise IncompleteError(
+                    f"{self.frames_folder} has no frames (frame_0000000001.png …): split a video first"
+                )
+            extent = (numbers[0], numbers[-1], *images.size(self.frame_path(numbers[0])))
+            if plan:
+                extent = (plan.first, plan.last, plan.width, plan.height)
+        missing = sorted(set(range(extent[0], extent[1] + 1)) - set(self.frame_numbers()))
+        if missing:
+            advice = "run split again" if origin else "put them back"
+            raise IncompleteError(f"{self.name}: {naming(missing)} of the source missing; {advice}")
+        return extent
+
+    # Plan
+
+    def plan(self) -> Plan | None:
+        """What was asked; None before the first `blur`. IncompleteError when it cannot be understood."""
+        value = _read_json(self.plan_path)
+        try:
+            return Plan.from_json(value) if value else None
+        except (KeyError, TypeError, ValueError) as error:
+            advice = f"delete it, and run blur with the options you want: {self.plan_path}"
+            raise IncompleteError(f"the plan of {self.name} cannot be understood ({error}); {advice}") from error
+
+    def write_plan(self, plan: Plan) -> None:
+        files.write(self.plan_path, _pretty(plan.to_json()), sync=True)
+
+    def decisions(self) -> tuple[Decision, ...]:
+        return review.read(self._decisions_text(), str(self.decisions_path))
+
+    def _decisions_text(self) -> str:
+        try:
+            return self.decisions_path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    # Evidence
+
+    def has_evidence(self, detector: str, number: int) -> bool:
+        """Whether what `detector` said about the frame as it is now is stored."""
+        return self._evidence(detector, number) is not None
+
+    def write_evidence(self, detector: str, number: int, detections: Sequence[Detection], of: str) -> None:
+        """Store what `detector` said about the frame whose fingerprint was `of`."""
+        stamp = digest("evidence", of, detector)
+        value = {"frame": number, "stamp": stamp, "detections": [d.to_json() for d in detections]}
+        files.write(self.evidence_path(detector, number), canonical(value).encode())
+
+    def fingerprint(self, number: int) -> str:
+        """The digest of what the source frame shows; SourceError when it is missing or cut."""
+        found = images.fingerprint(self.frame_path(number))
+        if found is None:
+            raise SourceError(f"{self.frame_path(number)} is missing or cut; split the source again")
+        return found
+
+    def _evidence(self, detector: str, number: int) -> Json | None:
+        value = _read_json(self.evidence_path(detector, number))
+        of = images.fingerprint(self.frame_path(number))
+        current = value and of and value.get("stamp") == digest("evidence", of, detector)
+        return value if current else None
+
+    def detections(self, plan: Plan, number: int) -> list[Detection]:
+        """All that the planned detectors said about a frame; IncompleteError where one of them has not seen it yet."""
+        found: list[Detection] = []
+        for detector in sorted(plan.detectors):
+            if any(a <= number <= b for a, b in plan.detectors[detector]):
+                found += self.seen_by(detector, number)
+        return found
+
+    def seen_by(self, detector: str, number: int) -> list[Detection]:
+        """What one detector said about a frame; IncompleteError when it has not seen it yet."""
+        value = self._evidence(detector, number)
+        if value is None:
+            raise IncompleteError(f"{self.name}: {detector} has not seen frame {number}: run blur again")
+        return [Detection.from_json(d) for d in value["detections"]]
+
+    # Regions
+
+    def evidence(self, plan: Plan) -> Iterator[temporal.Evidence]:
+        """The evidence of all frames, in order."""
+        clock = self.clock(plan)
+        for number, pts in zip(plan.numbers, clock.pts, strict=True):
+            yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)))
+
+    def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:
+        """When the frames are shown. Foreign frames count at `fps`, or one a tick while only their order matters."""
+        origin = self.origin()
+        if origin:
+            return origin.shown
+        count = len(plan.numbers)
+        return media.Clock(1 / (fps or Fraction(1)), tuple(range(count)), count)
+
+    def solve_inputs(self, plan: Plan) -> str:
+        """The digest of everything the regions are made from."""
+        seen = (digest(e.number, e.pts, [d.to_json() for d in e.detections]) for e in self.evidence(plan))
+        return digest(temporal.VERSION, asdict(plan.settings), self._decisions_text(), list(seen))
+
+    def is_solved(self, plan: Plan) -> bool:
+        """Whether the regions on disk are those of the evidence, decisions and settings of now."""
+        value = _read_json(self.solved_path)
+        if not value or set(plan.numbers) - _numbers(self.solved_path.parent, _REGIONS):
+            return False
+        return bool(value.get("inputs") == self.solve_inputs(plan))
+
+    def write_solution(self, plan: Plan, solution: Iterable[temporal.Solved]) -> int:
+        """Write the regions that changed; returns how many files did. The inputs' digest goes last, into solve.json.
+
+        solve.json goes first, too: killed in between, the regions are nobody's and are made again.
+        """
+        inputs = self.solve_inputs(plan)
+        self.solved_path.unlink(missing_ok=True)
+        doubts: list[Doubt] = []
+        changed = total = 0
+        for solved in solution:
+            value = {"frame": solved.number, "regions": [r.to_json() for r in solved.regions]}
+            data, path = canonical(value).encode(), self.regions_path(solved.number)
+            doubts += solved.doubts
+            total += len(solved.regions)
+            if not path.exists() or path.read_bytes() != data:
+                files.write(path, data)
+                changed += 1
+        summary = {"format": FORMAT, "inputs": inputs, "regions": total, "doubts": [d.to_json() for d in doubts]}
+        files.write(self.solved_path, _pretty(summary), sync=True)
+        return changed
+
+    def solution(self) -> Json:
+        """The summary in solve.json: inputs, number of regions, doubts; empty before the first solve."""
+        return _read_json(self.solved_path) or {}
+
+    def regions(self, number: int) -> tuple[Region, ...]:
+        """What to hide in a frame; IncompleteError when that is not known."""
+        value = _read_json(self.regions_path(number))
+        if value is None or value.get("frame") != number:
+            raise IncompleteError(f"{self.regions_path(number)} is missing or damaged: delete it and run blur again")
+        return tuple(map(Region.from_json, value["regions"]))
+
+    # Rendered frames
+
+    def blurred_stamp(self, plan: Plan, number: int) -> str:
+        """What the blurred frame must be made from: frame, regions, style and the code that draws."""
+        regions = [r.to_json() for r in self.regions(number)]
+        return digest("blurred", redaction.VERSION, self.fingerprint(number), number, regions, asdict(plan.look))
+
+    def debug_stamp(self, plan: Plan, number: int) -> str:
+        seen = [d.to_json() for d in self.detections(plan, number)]
+        return digest("debug", overlay.VERSION, self.blurred_stamp(plan, number), seen, plan.threshold)
+
+    def is_rendered(self, plan: Plan, number: int) -> bool:
+        """Whether the frame's blurred picture, and its debug picture if asked for, is there, whole and current."""
+        stamp = images.read_stamp(self.blurred_path(number))
+        if stamp is None or stamp != self.blurred_stamp(plan, number):
+            return False
+        return not plan.debug or images.read_stamp(self.debug_path(number)) == self.debug_stamp(plan, number)
+
+    def unrendered(self, numbers: Iterable[int]) -> list[int]:
+        """Those of `numbers` that have no blurred file at all: what a person deleted, or nobody made yet."""
+        there = _numbers(self.folder, _BLURRED)
+        return [n for n in numbers if n not in there]
+
+    # Blocks and workers
+
+    def blocks(self, numbers: Sequence[int]) -> list[tuple[int, list[int]]]:
+        """Frames to claim together: (name of the block, its numbers among `numbers`). The same for every worker."""
+        plan = self.plan()
+        size = max(1, min(_BLOCK, len(plan.numbers) // _SHARES)) if plan else 1
+        blocks: dict[int, list[int]] = {}
+        for number in numbers:
+            blocks.setdefault(number - number % size, []).append(number)
+        return list(blocks.items())
+
+    @contextlib.contextmanager
+    def presence(self, token: str, detectors: Sequence[str]) -> Iterator[None]:
+        """Be counted among the living workers while the block runs; `token` is the worker's own unique name."""
+        path = self._presence_path(token)
+        with claims.claim(path, timeout_s=5):
+            files.write(path.with_suffix(".json"), canonical(list(detectors)).encode())
+            try:
+                yield
+            finally:
+                path.with_suffix(".json").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)  # nobody else ever claims this name
+
+    def living(self, besides: str = "") -> dict[str, list[str]]:
+        """The workers that are alive now: token and detectors of each. Traces of the dead are removed."""
+        alive = {}
+        for path in sorted(self._presence_path("").parent.glob("worker-*.lock")):
+            token = path.stem.removeprefix("worker-")
+            if token == besides:
+                continue
+            with claims.claim(path, timeout_s=0.05) as dead:
+                if dead:
+                    path.with_suffix(".json").unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
+                else:
+                    alive[token] = list(_read_json(path.with_suffix(".json")) or [])
+        return alive
+
+    def _presence_path(self, token: str) -> Path:
+        return self.claim_path(f"worker-{token}")
+
+    # Report and clean
+
+    def report(self) -> Json:
+        return _read_json(self.report_path) or {}
+
+    def write_report(self, report: Json) -> None:
+        files.write(self.report_path, _pretty(report | {"format": FORMAT}), sync=True)
+
+    def sweep(self) -> None:
+        """Remove the leftovers of killed workers. Nobody may be working on the job."""
+        for folder in (self.folder, self.solved_path.parent, *self.folder.glob("detections/*")):
+            files.sweep(folder)
+
+    def remove_source_frames(self) -> None:
+        """Remove the frames that split made; frames from elsewhere are their owner's and stay."""
+        if self.origin_path.exists():
+            for number in self.frame_numbers():
+                self.frame_path(number).unlink(missing_ok=True)
+
+    def remove_rendered_frames(self) -> None:
+        for path in [*self.folder.glob("frame_*.png.blurred.png"), *self.folder.glob("frame_*.png.debug.png")]:
+            path.unlink(missing_ok=True)
+
+    def remove_detections(self, detector: str) -> None:
+        """Forget what a detector said, and that it was asked."""
+        folder = self.evidence_path(detector, 0).parent
+        plan = self.plan()
+        if not folder.is_dir() and not (plan and detector in plan.detectors):
+            known = sorted(p.name for p in folder.parent.glob("*"))
+            raise UsageError(f"{self.name} has no detections of {detector!r}; it has: {', '.join(known) or 'none'}")
+        if plan:
+            self.write_plan(replace(plan, detectors={k: v for k, v in plan.detectors.items() if k != detector}))
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def remove_work(self) -> None:
+        """Remove everything that can be made again; finished videos, the report and decisions stay."""
+        self.remove_source_frames()
+        self.remove_rendered_frames()
+        for folder in ("claims", "detections", "motion", "regions"):
+            shutil.rmtree(self.folder / folder, ignore_errors=True)
+        self.plan_path.unlink(missing_ok=True)
+        if self.origin_path.exists():
+            self.origin_path.unlink()
+            self.split_claim.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.frames_folder.rmdir()
+
+    def remove_all(self) -> None:
+        """Remove everything that was made, finished videos and decisions too. The source stays."""
+        self.remove_work()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _numbers(folder: Path, pattern: str) -> set[int]:
+    match = re.compile(pattern).fullmatch
+    try:
+        with os.scandir(folder) as entries:
+            return {int(found[1]) for entry in entries if (found := match(entry.name))}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def _read_json(path: Path) -> Any:
+    """The value in a JSON file; None when it is missing or not JSON, which for a stamp means "not current"."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def _pretty(value: Json) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()

@@ -1,0 +1,58 @@
+"""What is drawn over a picture for people: the debug picture, and a caption in the corner."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from faceblur.domain import Box, Detection, Region
+from faceblur.images import Image
+
+VERSION = 1  # part of every stamp: count up when the pictures change
+
+_GREEN, _RED, _YELLOW, _WHITE, _BLACK = (0, 200, 0), (0, 0, 255), (0, 220, 255), (255, 255, 255), (0, 0, 0)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def debug(
+    image: Image, number: int, detections: Sequence[Detection], regions: Sequence[Region], threshold: float
+) -> Image:
+    """A copy of the untouched (H, W, 3) uint8 BGR frame with everything that is known about it.
+
+    Detections are green from `threshold` up and red below, with score and detector; regions are outlined in yellow.
+    The faces are visible: it is a picture for the person who checks, not for publishing.
+    """
+    picture = image.copy()
+    for region in regions:
+        _outline(picture, region.box, _YELLOW)
+    for detection in reversed(detections):
+        colour = _GREEN if detection.score >= threshold else _RED
+        _outline(picture, detection.box, colour)
+        text = f"{detection.score:.2f} {detection.detector}"
+        _text(picture, text, (int(detection.box.left), int(detection.box.top) - 3), colour)
+    return caption(picture, f"frame {number}  {len(regions)} hidden  NOT REDACTED")
+
+
+def caption(image: Image, text: str) -> Image:
+    """A copy with a line of text in the upper left corner."""
+    picture = image.copy()
+    _text(picture, text, (4, _height(picture) + 4), _WHITE)
+    return picture
+
+
+def _outline(picture: Image, box: Box, colour: tuple[int, int, int]) -> None:
+    low = (round(box.left), round(box.top))
+    high = (round(box.right) - 1, round(box.bottom) - 1)
+    cv2.rectangle(picture, low, high, colour, max(1, picture.shape[0] // 540))
+
+
+def _text(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    scale = max(0.4, picture.shape[0] / 1400)
+    width = max(1, round(scale * 2))
+    at = (max(0, at[0]), max(_height(picture), at[1]))
+    for ink, thickness in ((_BLACK, width + 2), (colour, width)):
+        cv2.putText(picture, text, at, _FONT, scale, ink, thickness, cv2.LINE_AA)
+
+
+def _height(picture: Image) -> int:
+    return int(np.ceil(30 * max(0.4, picture.shape[0] / 1400)))

@@ -1,0 +1,51 @@
+"""The whole way, and the order of its steps: split, detect, solve, render, assemble. Each does only what is missing."""
+
+from pathlib import Path
+
+from faceblur import catalog, detectors
+from faceblur.assemble import assemble
+from faceblur.context import Context
+from faceblur.errors import IncompleteError
+from faceblur.job import Job
+from faceblur.options import Options
+from faceblur.split import split
+from faceblur.worker import blur
+
+__all__ = ["assemble", "blur", "clean", "run", "run_source", "split"]
+
+
+def run(source: Path, context: Context) -> Path:
+    """Everything, from a source or a folder of frames to the finished video. Returns its path."""
+    job = open_job(source, context)
+    blur(job, context, every=True)
+    return assemble(job, context)
+
+
+def run_source(source: str | Path, options: Options = Options()) -> Path:  # noqa: B008 - frozen
+    """Everything, for callers from Python: quietly, and without touching signals. Returns the finished video's path."""
+    return run(Path(source), Context(options))
+
+
+def open_job(source: Path, context: Context) -> Job:
+    """The job of a source, split to its end; a folder of frames is a job as it is."""
+    if source.is_dir():
+        return catalog.find_job(str(source), context.options.input, context.options.output)
+    return split(source, context)
+
+
+def clean(job: Job, what: str, detector: str | None = None) -> None:
+    """Remove a job's "work" (all that can be made again), "all", "frames", or the "detections" of one detector.
+
+    Raises IncompleteError while workers are at work on it.
+    """
+    if job.living():
+        raise IncompleteError(f"{job.name} is being worked on; stop the workers first")
+    if what == "detections" and detector:
+        job.remove_detections(detectors.resolve(detector))
+    elif what == "frames":
+        job.remove_source_frames()
+        job.remove_rendered_frames()
+    elif what == "all":
+        job.remove_all()
+    else:
+        job.remove_work()

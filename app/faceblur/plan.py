@@ -1,0 +1,123 @@
+"""What split found out about a source (source.json), and what was asked of its job (plan.json)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from typing import Self
+
+from faceblur import media, redaction, temporal
+from faceblur.domain import Json, digest
+from faceblur.errors import IncompleteError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the frames of a job come from (source.json): the source's identity and facts, and the time of each frame.
+
+    `state` is "clearing" while older frames are removed, "splitting" while new ones are written, then "complete".
+    """
+
+    path: str
+    sha256: str
+    size: int
+    video: media.Video
+    recipe: Json
+    width: int
+    height: int
+    state: str
+    clock: media.Clock | None = None
+    offset: int = 0
+    damaged: int = 0
+    moved: int = 0
+
+    @property
+    def identity(self) -> str:
+        """What the frames are made from: another source, stream or recipe has another identity."""
+        return digest("split", self.sha256, self.video.stream, self.recipe)
+
+    @property
+    def shown(self) -> media.Clock:
+        """When each frame is shown; IncompleteError while split has not come to its end."""
+        if self.state != "complete" or self.clock is None:
+            raise IncompleteError("the source is not split yet, or not to its end: run split again")
+        return self.clock
+
+    def to_json(self) -> Json:
+        value = {name: getattr(self, name) for name in self.__slots__} | {"format": FORMAT}
+        clock = self.clock
+        value["clock"] = clock and {"time_base": str(clock.time_base), "pts": list(clock.pts), "end": clock.end}
+        return value | {"video": self.video.to_json(), "complete": self.state == "complete"}
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        known = {name: value[name] for name in cls.__slots__}
+        if clock := known["clock"]:
+            known["clock"] = media.Clock(Fraction(clock["time_base"]), tuple(clock["pts"]), clock["end"])
+        return cls(**known | {"video": media.Video.from_json(value["video"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render."""
+
+    first: int
+    last: int
+    width: int
+    height: int
+    detectors: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    threshold: float = 0.2
+    grow: float = 0.15
+    style: str = "blur"
+    shape: str = "ellipse"
+    debug: bool = False
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.last + 1)
+
+    @property
+    def settings(self) -> temporal.Settings:
+        return temporal.Settings(self.threshold, self.grow)
+
+    @property
+    def look(self) -> redaction.Style:
+        return redaction.Style(self.style, self.shape)  # type: ignore[arg-type] # checked by Options
+
+    def planned(self, detector: str) -> list[int]:
+        """The numbers of the frames that `detector` must see."""
+        return [n for a, b in self.detectors.get(detector, ()) for n in range(a, b + 1)]
+
+    def adding(self, detector: str, numbers: Iterable[int]) -> Self:
+        """The plan with more frames for `detector`."""
+        runs = spans(sorted({*self.planned(detector), *numbers}))
+        return replace(self, detectors=self.detectors | ({detector: runs} if runs else {}))
+
+    def to_json(self) -> Json:
+        return asdict(self) | {"format": FORMAT}
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        known = {name: value[name] for name in cls.__slots__}
+        runs = {name: tuple((a, b) for a, b in pairs) for name, pairs in value["detectors"].items()}
+        return cls(**known | {"detectors": runs})
+
+
+def naming(numbers: Sequence[int]) -> str:
+    """A readable list of rising frame numbers: "frames 3-5, 9 and 12 more are"."""
+    pairs = spans(numbers)
+    more = sum(b - a + 1 for a, b in pairs[8:])
+    listed = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in pairs[:8]) + (f" and {more} more" if more else "")
+    return f"frame {listed} is" if len(numbers) == 1 else f"frames {listed} are"
+
+
+def spans(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Runs of rising frame numbers: (first, last) of each."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return tuple((a, b) for a, b in runs)

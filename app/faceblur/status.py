@@ -1,0 +1,64 @@
+"""How far each job is, told by its files."""
+
+from collections.abc import Sequence
+
+from faceblur.domain import Json
+from faceblur.errors import FaceblurError, OutputError
+from faceblur.job import Job
+from faceblur.plan import naming
+
+
+def facts(job: Job) -> Json:
+    """What there is of a job: frames, evidence, regions, rendered frames, videos, and who is at work on it."""
+    state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "problem": None, "workers": _workers(job)}
+    try:
+        return state | _progress(job)
+    except FaceblurError as error:
+        return state | {"problem": str(error)}
+
+
+def _progress(job: Job) -> Json:
+    first, last, width, height = job.extent()
+    plan = job.plan()
+    state: Json = {"width": width, "height": height, "detected": {}, "solved": False, "rendered": 0, "due": []}
+    if plan is None:
+        return state | {"due": list(range(first, last + 1))}
+    complete = True
+    for name in sorted(plan.detectors):
+        planned = plan.planned(name)
+        seen = sum(job.has_evidence(name, number) for number in planned)
+        complete = complete and seen == len(planned)
+        state["detected"][name] = [seen, len(planned)]
+    state["solved"] = complete and job.is_solved(plan)
+    due = [number for number in plan.numbers if not state["solved"] or not job.is_rendered(plan, number)]
+    report = job.report()
+    videos = [report[kind]["path"] for kind in ("blurred", "debug") if kind in report]
+    rendered = len(plan.numbers) - len(due)
+    return state | {"rendered": rendered, "due": due, "videos": videos, "doubts": len(job.solution().get("doubts", []))}
+
+
+def _workers(job: Job) -> int | None:
+    """How many workers are alive; None where that cannot be asked, as on a read-only mount."""
+    try:
+        return len(job.living())
+    except OutputError:
+        return None
+
+
+def lines(states: Sequence[Json]) -> list[str]:
+    """The facts of some jobs, for people."""
+    return [line for state in states for line in _lines(state)] or ["no jobs yet: split or run a video first"]
+
+
+def _lines(state: Json) -> list[str]:
+    workers = {None: "", 0: ""}.get(state["workers"], f", {state['workers']} at work")
+    head = f"{state['job']}: {state['frames']} frames{workers}"
+    if state["problem"]:
+        return [head, f"  {state['problem']}"]
+    result = [head]
+    result += [f"  detected {seen}/{planned} by {name}" for name, (seen, planned) in state["detected"].items()]
+    due = f", {naming(state['due'])} due" if state["due"] else ""
+    result.append(f"  rendered {state['rendered']}/{state['frames']}{due}")
+    if state.get("doubts"):
+        result.append(f"  {state['doubts']} doubts, see report.json")
+    return result + [f"  video {path}" for path in state.get("videos", [])]

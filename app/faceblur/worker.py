@@ -1,0 +1,311 @@
+"""What one worker does for a job: claim a block, look again, do what is missing, release; until all is rendered.
+
+Any number of workers, in any number of processes and containers, share a job through its files alone.
+"""
+
+import multiprocessing
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from faceblur import detectors, images, overlay, temporal
+from faceblur.claims import claim
+from faceblur.context import Context
+from faceblur.detectors.base import Detector
+from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
+from faceblur.job import Job
+from faceblur.options import Options
+from faceblur.plan import Plan, naming
+from faceblur.progress import Step
+from faceblur.redaction import redact
+from faceblur.stop import Stop
+
+_TRIES = 3
+_NAP_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One kind of work on frames: is a frame due, make it, how many faces it shows, and may this worker do it now."""
+
+    name: str
+    due: Callable[[int], bool]
+    make: Callable[[int], None]
+    faces: Callable[[int], int]
+    mine: Callable[[], bool] = lambda: True
+
+
+@dataclass
+class Worker:
+    """One worker in one process. `detect`, `solve` and `render` return once nothing of that step is left to do."""
+
+    job: Job
+    context: Context
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    threads: int = 0
+    _made: dict[str, Detector] = field(default_factory=dict)
+    _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
+    _problems: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The detectors this worker was started for."""
+        return tuple(dict.fromkeys(detectors.resolve(name) for name in self.context.options.members))
+
+    @contextmanager
+    def joined(self, *, every: bool = False) -> Iterator[Plan]:
+        """Count among the living and write into the plan what is asked; with `every`, of all frames."""
+        with ExitStack() as until_the_end:
+            with self.context.alone(self.job.claim_path("plan")):
+                others = self.job.living()
+                if not others:
+                    self.job.sweep()
+                plan = self._asked(self.job.plan(), every=every, alone=not others)
+                until_the_end.enter_context(self.job.presence(self.token, self.own))
+                self.job.write_plan(plan)
+            yield plan
+
+    def work(self) -> None:
+        """Take part in detect, solve and render until the job is rendered. Raises IncompleteError when it cannot be."""
+        while True:
+            plan = self._plan()
+            self.detect(plan)
+            self.solve(plan)
+            self.render(plan)
+            if self._plan() == plan:
+                return
+
+    def detect(self, plan: Plan) -> None:
+        """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
+        for name in sorted(plan.detectors, key=lambda name: name not in self.own):
+            self._share(self._detecting(plan, name), plan.planned(name))
+        self._complain()
+
+    def solve(self, plan: Plan) -> None:
+        """Make the regions, or wait for the worker that does."""
+        with self.context.alone(self.job.claim_path("solve")):
+            if not self.job.is_solved(plan):
+                solution = temporal.solve(self.job.evidence(plan), self.job.decisions(), plan.settings)
+                changed = self.job.write_solution(plan, self._checked(solution))
+                self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
+
+    def render(self, plan: Plan) -> None:
+        """Make the blurred pictures, and debug pictures if asked for, that are missing or not current."""
+        self._share(self._rendering(plan), plan.numbers)
+        self._complain()
+
+    def _detecting(self, plan: Plan, name: str) -> _Task:
+        return _Task(
+            name=f"detect-{name}",
+            due=lambda number: not self.job.has_evidence(name, number),
+            make=lambda number: self._detect(name, number),
+            faces=lambda number: sum(d.score >= plan.threshold for d in self.job.seen_by(name, number)),
+            mine=lambda: name in self.own or self._orphaned(name),
+        )
+
+    def _rendering(self, plan: Plan) -> _Task:
+        return _Task(
+            name="render",
+            due=lambda number: not self.job.is_rendered(plan, number),
+            make=lambda number: self._render(plan, number),
+            faces=lambda number: len(self.job.regions(number)),
+        )
+
+    # One frame
+
+    def _detect(self, name: str, number: int) -> None:
+        of = self.job.fingerprint(number)
+        image = images.read(self.job.frame_path(number))
+        [found] = self._detector(name).detect([image])
+        self.job.write_evidence(name, number, found, of)
+
+    def _render(self, plan: Plan, number: int) -> None:
+        regions = self.job.regions(number)
+        stamp = self.job.blurred_stamp(plan, number)
+        source, target = self.job.frame_path(number), self.job.blurred_path(number)
+        if regions:
+            image = images.read(source)
+            images.write(target, redact(image, regions, plan.look), stamp)
+        else:
+            images.restamp(source, target, stamp)
+        if plan.debug:
+            seen = self.job.detections(plan, number)
+            picture = overlay.debug(images.read(source), number, seen, regions, plan.threshold)
+            images.write(self.job.debug_path(number), picture, self.job.debug_stamp(plan, number))
+
+    def _detector(self, name: str) -> Detector:
+        if name not in self._made:
+            self._made[name] = detectors.create(name, self.context.options.weights, self.threads)
+        return self._made[name]
+
+    # Sharing
+
+    def _share(self, task: _Task, numbers: Sequence[int]) -> None:
+        """Until nothing of `numbers` is due: claim a block that is, look again, make its frames, release.
+
+        Blocks that others hold are looked at again after each of ours, so that the count includes their work.
+        """
+        pending = dict(self.job.blocks([number for number in numbers if task.due(number)]))
+        left = sum(map(len, pending.values()))
+        if not left:
+            return
+        with self.context.progress.step(self.job.name, task.name, len(numbers), len(numbers) - left) as step:
+            while pending:
+                if not self._take(task, pending, step):
+                    self.context.stop.wait(_NAP_S)
+
+    def _take(self, task: _Task, pending: dict[int, list[int]], step: Step) -> bool:
+        """Cross out what others finished and do one block; False when there is none to be had."""
+        may = task.mine()
+        for key, block in list(pending.items()):
+            self.context.stop.check()
+            self._cross_out(task, block, list(block), step)
+            if not block:
+                del pending[key]
+            elif may:
+                with claim(self.job.claim_path(f"{task.name}-{key:010}")) as ours:
+                    if ours:
+                        self._do(task, block, step)
+                        return True
+        return False
+
+    def _do(self, task: _Task, block: list[int], step: Step) -> None:
+        for number in list(block):
+            self._attempt(task, number)
+            self._cross_out(task, block, [number], step)
+            self.context.stop.check()
+
+    def _cross_out(self, task: _Task, block: list[int], numbers: Sequence[int], step: Step) -> None:
+        """Take those of `numbers` out of `block` that are done or given up; count the done ones."""
+        for number in numbers:
+            done = not task.due(number)
+            if done:
+                step.advance(1, task.faces(number))
+                self.context.progress.update(step)
+            if done or self._tries[task.name, number] >= _TRIES:
+                block.remove(number)
+
+    def _attempt(self, task: _Task, number: int) -> None:
+        """Make one frame if it is still due. What goes wrong with this frame alone is noted and tried again later."""
+        if not task.due(number):
+            return
+        try:
+            task.make(number)
+        except SourceError as error:
+            self._note(task, number, str(error))
+        except (FaceblurError, OSError):
+            raise
+        except Exception as error:  # whatever a model throws at one picture must not lose the others
+            self._note(task, number, f"{type(error).__name__}: {error}")
+
+    def _note(self, task: _Task, number: int, problem: str) -> None:
+        self._tries[task.name, number] += 1
+        self._problems[number] = problem
+        attempt = self._tries[task.name, number]
+        self.context.progress.detail(f"{self.job.name}: frame {number}, {task.name}, attempt {attempt}: {problem}")
+
+    def _complain(self) -> None:
+        """Raise IncompleteError when frames were given up."""
+        failed = sorted({number for (_, number), tries in self._tries.items() if tries >= _TRIES})
+        if failed:
+            problem = self._problems[failed[0]]
+            raise IncompleteError(f"{self.job.name}: {naming(failed)} not done after {_TRIES} attempts: {problem}")
+
+    # Others
+
+    def _plan(self) -> Plan:
+        plan = self.job.plan()
+        if plan is None:
+            raise IncompleteError(f"the plan of {self.job.name} was removed meanwhile: run blur again")
+        return plan
+
+    def _asked(self, before: Plan | None, *, every: bool, alone: bool) -> Plan:
+        """The plan with this worker's wishes in it."""
+        o = self.context.options
+        first, last, width, height = self.job.extent()
+        plan = before or Plan(first, last, width, height)
+        if (plan.first, plan.last, plan.width, plan.height) != (first, last, width, height):
+            plan = Plan(first, last, width, height)
+        look = {"threshold": o.threshold, "grow": o.grow, "style": o.style, "shape": o.shape, "debug": o.debug}
+        asked = replace(plan, **look)  # type: ignore[arg-type] # the types are those of Options
+        if before is not None and not alone and asked != before:
+            different = ", ".join(k for k in look if getattr(before, k) != getattr(asked, k)) or "frames"
+            raise IncompleteError(
+                f"another worker is at work on {self.job.name} with another {different}; "
+                f"wait for it to end, or use the same options"
+            )
+        wanted = plan.numbers if every else self.job.unrendered(plan.numbers)
+        for name in self.own:
+            asked = asked.adding(name, wanted)
+        return asked
+
+    def _orphaned(self, name: str) -> bool:
+        """Whether nobody alive was started for a detector, so that this one has to. IncompleteError if it cannot."""
+        if any(name in names for names in self.job.living(besides=self.token).values()):
+            return False
+        try:
+            self._detector(name)
+        except MissingError as error:
+            raise IncompleteError(
+                f"{self.job.name} waits for {name}, which nobody runs and which cannot run here ({error}); start a worker "
+                f"with --detector {name}, or give it up: faceblur clean {self.job.name} --detections {name}"
+            ) from error
+        return True
+
+    def _checked(self, solution: Iterator[temporal.Solved]) -> Iterator[temporal.Solved]:
+        for solved in solution:
+            self.context.stop.check()
+            yield solved
+
+
+def blur(job: Job, context: Context, *, every: bool = False) -> None:
+    """Detect, solve and render what is missing, with `options.workers` processes, this one among them.
+
+    Planned are the frames without a blurred picture, or with `every` all of them.
+    """
+    worker = Worker(job, context, threads=_threads(context.options.workers))
+    with worker.joined(every=every), _helpers(job, context.options):
+        worker.work()
+
+
+@contextmanager
+def _helpers(job: Job, options: Options) -> Iterator[None]:
+    """The other worker processes; they end by themselves, or are asked to when this one does not get through."""
+    context = multiprocessing.get_context("spawn")
+    arguments = (job.name, job.input_folder, options)
+    helpers = [context.Process(target=_help, args=arguments) for _ in range(options.workers - 1)]
+    for helper in helpers:
+        helper.start()
+    try:
+        yield
+    except BaseException:
+        for helper in helpers:
+            helper.terminate()
+        raise
+    finally:
+        for helper in helpers:
+            helper.join()
+
+
+def _help(name: str, input_folder: Path, options: Options) -> None:
+    stop = Stop()
+    stop.listen()
+    job = Job(name, input_folder, options.output)
+    worker = Worker(job, Context(options, stop=stop), threads=_threads(options.workers))
+    try:
+        with job.presence(worker.token, worker.own):
+            worker.work()
+    except FaceblurError as error:
+        # The first process meets the same trouble and tells it; only the code matters here.
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(Interrupted.exit_code) from None
+
+
+def _threads(workers: int) -> int:
+    """Processor threads for one of `workers` processes, so that together they use the processors there are."""
+    return max(1, len(os.sched_getaffinity(0)) // workers)
