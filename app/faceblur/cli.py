@@ -310,6 +310,11 @@ def _context(ctx: click.Context, given: dict[str, Any], outputs: int = 1) -> "Co
     chosen = replace(told["base"], **{k: v for k, v in given.items() if k in known and v is not None})
     if "null" in chosen.members and not os.environ.get("FACEBLUR_TESTING"):
         raise UsageError("the detector null finds no faces; it is for Faceblur's own tests")
+    if "detector" in given:
+        from faceblur import detectors
+
+        for member in chosen.members:  # a wrong name is told before hours of splitting
+            detectors.resolve(member)
     if chosen.out and outputs > 1:
         _make_folder(chosen.out)
     stop = Stop()

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ _ADVICE = {
     errno.EROFS: "it is mounted read-only: mount it writable",
     errno.ENAMETOOLONG: "the name is too long: rename the source",
 }
+_TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{32}\.tmp(\..*)?", re.DOTALL)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -37,7 +39,7 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     The temporary name ends like `path`, for writers that go by the ending. With `sync` the file is on the disk
     before it gets its name. Raises OutputError for what the file system refuses.
     """
-    temporary = path.with_name(f"{_prefix(path)}{uuid.uuid4().hex}.tmp{path.suffix}")
+    temporary = path.with_name(f".{_start(path)}.{uuid.uuid4().hex}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -62,21 +64,22 @@ def write(path: Path, data: bytes, *, sync: bool = False) -> None:
 
 def is_temporary(name: str) -> bool:
     """Whether a file of this name is being written, or is the leftover of a write that was killed."""
-    return name.startswith(".") and ".tmp" in name
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def sweep(folder: Path, target: Path | None = None) -> None:
     """Remove the leftovers of killed writes from `folder`, or only those of `target`. Nobody may be writing there."""
-    prefix = _prefix(target) if target else "."
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if is_temporary(entry.name) and entry.name.startswith(prefix):
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found and (target is None or (found[1], found[2] or "") == (_start(target), target.suffix)):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)
 
 
-def _prefix(path: Path) -> str:
-    return f".{path.stem[:80]}."
+def _start(path: Path) -> str:
+    """The beginning of the stem: the temporary name has to fit into the 255 bytes of a name, too."""
+    return path.stem.encode(errors="surrogateescape")[:80].decode(errors="ignore")
 
 
 def _finish(temporary: Path, path: Path, *, sync: bool) -> None:

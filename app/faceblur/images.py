@@ -44,7 +44,10 @@ def encode(image: Image) -> bytes:
 def decode(data: bytes, path: Path) -> Image:
     """The (H, W, 3) uint8 BGR image in PNG bytes; SourceError, naming `path`, unless every chunk is whole."""
     _check(data, path)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # a header that promises more pixels than OpenCV allows
+        image = None
     if image is None:
         raise SourceError(f"{path} is not a PNG that can be read; split the source again or replace the file")
     return image.astype(np.uint8, copy=False)

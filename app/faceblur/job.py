@@ -182,12 +182,14 @@ class Job:
         return value if current else None
 
     def detections(self, plan: Plan, number: int) -> list[Detection]:
-        """All that the planned detectors said about a frame; IncompleteError where one of them has not seen it yet."""
-        found: list[Detection] = []
-        for detector in sorted(plan.detectors):
-            if any(a <= number <= b for a, b in plan.detectors[detector]):
-                found += self.seen_by(detector, number)
-        return found
+        """All that the planned detectors said about a frame; IncompleteError unless one of them was to see it, and did.
+
+        A frame that no detector has seen is never taken for one without faces.
+        """
+        planned = [name for name in sorted(plan.detectors) if plan.covers(name, number)]
+        if not planned:
+            raise IncompleteError(f"{self.name}: no detector has seen frame {number}: run blur again")
+        return [detection for name in planned for detection in self.seen_by(name, number)]
 
     def seen_by(self, detector: str, number: int) -> list[Detection]:
         """What one detector said about a frame; IncompleteError when it has not seen it yet."""

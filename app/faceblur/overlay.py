@@ -29,30 +29,34 @@ def debug(
         colour = _GREEN if detection.score >= threshold else _RED
         _outline(picture, detection.box, colour)
         text = f"{detection.score:.2f} {detection.detector}"
-        _text(picture, text, (int(detection.box.left), int(detection.box.top) - 3), colour)
+        _text(picture, text, (int(detection.box.left), int(detection.box.top) - 3), colour, _scale(picture) * 0.55)
     return caption(picture, f"frame {number}  {len(regions)} hidden  NOT REDACTED")
 
 
 def caption(image: Image, text: str) -> Image:
     """A copy with a line of text in the upper left corner."""
     picture = image.copy()
-    _text(picture, text, (4, _height(picture) + 4), _WHITE)
+    _text(picture, text, (4, 4), _WHITE, _scale(picture))
     return picture
 
 
 def _outline(picture: Image, box: Box, colour: tuple[int, int, int]) -> None:
+    box = box.clip(picture.shape[1], picture.shape[0])
+    if box.area == 0:
+        return
     low = (round(box.left), round(box.top))
     high = (round(box.right) - 1, round(box.bottom) - 1)
     cv2.rectangle(picture, low, high, colour, max(1, picture.shape[0] // 540))
 
 
-def _text(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    scale = max(0.4, picture.shape[0] / 1400)
-    width = max(1, round(scale * 2))
-    at = (max(0, at[0]), max(_height(picture), at[1]))
-    for ink, thickness in ((_BLACK, width + 2), (colour, width)):
-        cv2.putText(picture, text, at, _FONT, scale, ink, thickness, cv2.LINE_AA)
+def _text(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int], scale: float) -> None:
+    """Write with the lower left corner at `at`, moved down as far as it needs to be inside the picture."""
+    line = int(np.ceil(30 * scale))
+    at = (max(0, at[0]), max(line, at[1]))
+    thickness = max(1, round(scale * 2))
+    for ink, width in ((_BLACK, thickness + 2), (colour, thickness)):
+        cv2.putText(picture, text, at, _FONT, scale, ink, width, cv2.LINE_AA)
 
 
-def _height(picture: Image) -> int:
-    return int(np.ceil(30 * max(0.4, picture.shape[0] / 1400)))
+def _scale(picture: Image) -> float:
+    return float(max(0.4, picture.shape[0] / 1400))

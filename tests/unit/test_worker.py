@@ -1,0 +1,332 @@
+"""Many workers on one job, the plan, and what happens to frames that cannot be done."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conftest import moving_face, picture, write_clip
+from faceblur import detectors, images
+from faceblur.claims import claim
+from faceblur.context import Context
+from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
+from faceblur.job import Job
+from faceblur.pipeline import split
+from faceblur.worker import Worker, blur
+
+Make = Callable[..., Context]
+
+
+@pytest.fixture
+def job(clip: Path, context: Make) -> Job:
+    """The clip's job, split and not yet blurred."""
+    return split(clip, context())
+
+
+def blurred(job: Job) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(job.folder.glob("frame_*.png.blurred.png"))}
+
+
+def times(job: Job) -> dict[str, int]:
+    """When each evidence file and rendered frame was written."""
+    paths = [*job.folder.glob("detections/*/*.json"), *job.folder.glob("*.png")]
+    return {str(p.relative_to(job.folder)): p.stat().st_mtime_ns for p in paths}
+
+
+def rewritten(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    return {name for name, stamp in after.items() if before.get(name) != stamp}
+
+
+def test_blur_renders_every_frame_and_hides_the_faces(job: Job, context: Make) -> None:
+    blur(job, context(style="solid"))
+    assert len(blurred(job)) == 12
+    for number in range(1, 13):
+        source, result = images.read(job.frame_path(number)), images.read(job.blurred_path(number))
+        green = (source[..., 1] > 200) & (source[..., 2] < 60) & (source[..., 0] < 60)
+        assert green.any()
+        assert result[green].max() < 30 or (result[green].max(axis=1) > 30).mean() < 0.1
+        assert not ((result[..., 1] > 200) & (result[..., 2] < 60)).any()
+
+
+def test_a_second_blur_writes_nothing(job: Job, context: Make) -> None:
+    blur(job, context())
+    before = times(job)
+    blur(job, context())
+    assert rewritten(before, times(job)) == set()
+
+
+@pytest.mark.parametrize("changes", [{"threshold": 0.95}, {"grow": 0.4}, {"style": "solid"}, {"shape": "box"}])
+def test_options_of_solve_and_render_redo_no_detection(job: Job, context: Make, changes: dict[str, object]) -> None:
+    blur(job, context())
+    before = times(job)
+    blur(job, context(**changes))
+    redone = rewritten(before, times(job))
+    assert redone
+    assert not [name for name in redone if name.startswith("detections")]
+
+
+def test_a_deleted_frame_alone_is_rendered_again(job: Job, context: Make) -> None:
+    blur(job, context())
+    before, pictures = times(job), blurred(job)
+    job.blurred_path(5).unlink()
+    blur(job, context())
+    assert rewritten(before, times(job)) == {job.blurred_path(5).name}
+    assert blurred(job) == pictures
+
+
+@pytest.mark.parametrize("what", ["evidence", "regions", "solve", "plan"])
+def test_any_other_deleted_file_is_made_again_and_the_pictures_stay(job: Job, context: Make, what: str) -> None:
+    blur(job, context())
+    before, pictures = times(job), blurred(job)
+    path = {
+        "evidence": job.evidence_path("null", 7),
+        "regions": job.regions_path(7),
+        "solve": job.solved_path,
+        "plan": job.plan_path,
+    }[what]
+    path.unlink()
+    blur(job, context())
+    assert path.exists()
+    assert rewritten(before, times(job)) == ({"detections/null/frame_0000000007.json"} if what == "evidence" else set())
+    assert blurred(job) == pictures
+
+
+def test_no_frame_is_rendered_that_no_detector_was_to_see(job: Job, context: Make) -> None:
+    blur(job, context())
+    pictures = blurred(job)
+    job.remove_detections("null")
+    for render_only in (Worker(job, context()).solve, Worker(job, context()).render):
+        plan = job.plan()
+        assert plan is not None
+        with pytest.raises(IncompleteError, match="no detector has seen frame 1"):
+            render_only(replace(plan, debug=True))
+    assert blurred(job) == pictures
+    blur(job, context())
+    assert job.has_evidence("null", 12)
+    assert blurred(job) == pictures
+
+
+def test_damaged_evidence_is_made_again(job: Job, context: Make) -> None:
+    blur(job, context())
+    job.evidence_path("null", 3).write_text('{"frame": 3, "stamp"')
+    blur(job, context())
+    assert job.has_evidence("null", 3)
+
+
+def test_another_detector_sees_only_the_frames_whose_picture_was_deleted(job: Job, context: Make) -> None:
+    blur(job, context())
+    before = times(job)
+    job.blurred_path(4).unlink()
+    blur(job, context(detector="haar"))
+    redone = rewritten(before, times(job))
+    assert {name for name in redone if "haar" in name} == {"detections/haar/frame_0000000004.json"}
+    assert not [name for name in redone if name.startswith("detections/null")]
+    assert job.blurred_path(4).exists()
+
+
+def test_with_every_another_detector_sees_all_frames_and_old_evidence_stays(job: Job, context: Make) -> None:
+    blur(job, context())
+    blur(job, context(detector="haar"), every=True)
+    plan = job.plan()
+    assert plan is not None
+    assert plan.planned("haar") == plan.planned("null") == list(range(1, 13))
+
+
+def test_a_changed_source_frame_is_detected_and_rendered_again(job: Job, context: Make) -> None:
+    blur(job, context())
+    before = times(job)
+    images.write(job.frame_path(6), picture(faces=[(10, 10, 30, 30), (50, 20, 80, 50)], seed=99))
+    blur(job, context())
+    assert rewritten(before, times(job)) == {"detections/null/frame_0000000006.json", job.blurred_path(6).name}
+    assert len(job.regions(6)) == 2
+
+
+def test_mistake_02_a_frame_that_cannot_be_read_stops_the_job(job: Job, context: Make) -> None:
+    job.frame_path(5).write_bytes(job.frame_path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82")
+    with pytest.raises(IncompleteError, match="frame 5 is not done after 3 attempts"):
+        blur(job, context())
+    assert len(list(job.folder.glob("detections/null/*.json"))) == 11, "the rest goes on"
+    assert not blurred(job), "nothing is rendered before every frame was seen"
+
+
+def test_a_frame_without_faces_keeps_its_picture_bit_for_bit(tmp_path: Path, context: Make) -> None:
+    job = split(write_clip(tmp_path / "input" / "empty.mp4", [picture(seed=i) for i in range(3)]), context())
+    blur(job, context())
+    for number in (1, 2, 3):
+        source, result = job.frame_path(number).read_bytes(), job.blurred_path(number).read_bytes()
+        assert result[:33] == source[:33]
+        assert result.endswith(source[33:])
+        assert 33 < len(result) - len(source) < 100
+
+
+def test_a_full_disk_ends_with_the_output_error(job: Job, context: Make, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    small = tmp_path / "small"
+    small.mkdir()
+    assert os.system(f"mount -t tmpfs -o size=100k tmpfs {small}") == 0
+    try:
+        full = Job(job.name, job.input_folder, small)
+        with pytest.raises(OutputError, match="the disk is full"):
+            blur(full, context(output=small))
+        assert all(images.read_stamp(p) for p in small.rglob("*.blurred.png"))
+    finally:
+        os.system(f"umount {small}")
+
+
+def test_an_output_folder_without_rights_is_an_output_error(job: Job, context: Make) -> None:
+    job.folder.parent.mkdir(exist_ok=True)
+    job.folder.write_text("a file where the folder should be")
+    with pytest.raises(OutputError):
+        blur(job, context())
+
+
+def test_a_stopped_worker_releases_and_a_new_one_completes(job: Job, context: Make) -> None:
+    stopping = context()
+    worker = Worker(job, stopping)
+    seen = []
+
+    def stop_at_four(step: object) -> None:
+        seen.append(step)
+        if len(seen) == 4:
+            stopping.stop.ask()
+
+    stopping.progress.update = stop_at_four  # type: ignore[method-assign]
+    with pytest.raises(Interrupted), worker.joined():
+        worker.work()
+    assert len(list(job.folder.glob("detections/null/*.json"))) == 4
+    assert job.living() == {}
+    blur(job, context())
+    assert len(blurred(job)) == 12
+
+
+def test_workers_with_other_options_are_refused_while_one_is_alive(job: Job, context: Make) -> None:
+    first, second = Worker(job, context(threshold=0.2)), Worker(job, context(threshold=0.3))
+    with first.joined(), pytest.raises(IncompleteError, match="another threshold"), second.joined():
+        pass
+    with second.joined() as plan:
+        assert plan.threshold == 0.3
+
+
+def test_a_second_detector_may_join_a_living_worker(job: Job, context: Make) -> None:
+    with Worker(job, context()).joined(), Worker(job, context(detector="haar")).joined() as plan:
+        assert set(plan.detectors) == {"null", "haar"}
+
+
+def test_planned_work_of_nobody_is_done_by_whoever_can(job: Job, context: Make) -> None:
+    with Worker(job, context(detector="haar")).joined(every=True):
+        pass
+    blur(job, context())
+    assert job.has_evidence("haar", 12)
+
+
+def test_planned_work_that_nobody_can_do_names_the_detector(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Worker(job, context(detector="haar")).joined(every=True):
+        pass
+    create = detectors.create
+
+    def without_haar(name: str, *rest: object) -> detectors.Detector:
+        if name == "haar":
+            raise MissingError("no cascades here")
+        return create(name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(detectors, "create", without_haar)
+    with pytest.raises(IncompleteError, match="waits for haar, which nobody runs"):
+        blur(job, context())
+
+
+def test_dead_workers_do_not_count_as_living(job: Job) -> None:
+    dead = job.claim_path("worker-dead")
+    dead.parent.mkdir(parents=True)
+    dead.touch()
+    with job.presence("alive", ["null"]):
+        assert job.living() == {"alive": ["null"]}
+    assert job.living() == {}
+    assert not dead.exists()
+
+
+def test_a_block_that_another_worker_holds_is_left_to_it(job: Job, context: Make) -> None:
+    worker = Worker(job, context())
+    with worker.joined() as plan:
+        name, block = job.blocks(plan.numbers)[2]
+        path = job.claim_path(f"detect-null-{name:010}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done = []
+        with claim(path):
+            worker.context.progress.update = lambda step: done.append(step.done)  # type: ignore[method-assign]
+            with pytest.raises(Interrupted):
+                _stop_when(worker, lambda: len(done) >= 12 - len(block))
+        assert {n for n in plan.numbers if not job.has_evidence("null", n)} == set(block)
+
+
+def _stop_when(worker: Worker, enough: Callable[[], bool]) -> None:
+    wait = worker.context.stop.wait
+
+    def ask_then_wait(seconds: float) -> None:
+        if enough():
+            worker.context.stop.ask()
+        wait(seconds)
+
+    worker.context.stop.wait = ask_then_wait  # type: ignore[method-assign]
+    worker.work()
+
+
+def test_a_claim_costs_less_than_a_thousandth_of_a_second_of_processor(tmp_path: Path) -> None:
+    began = time.process_time()
+    for number in range(500):
+        with claim(tmp_path / f"{number % 50}.lock") as ours:
+            assert ours
+    assert (time.process_time() - began) / 500 < 0.001
+
+
+def test_blocks_are_the_same_for_every_worker_and_small_for_short_jobs(job: Job, context: Make) -> None:
+    with Worker(job, context()).joined() as plan:
+        assert [len(block) for _, block in job.blocks(plan.numbers)] == [1] * 12
+        job.write_plan(replace(plan, last=100_000))
+        long = job.blocks(range(1, 100_001))
+        assert max(len(block) for _, block in long) == 32
+        assert dict(job.blocks(range(50, 60))).keys() <= dict(long).keys()
+
+
+def test_a_kept_region_is_left_visible_only_where_it_is_the_only_one(job: Job, context: Make) -> None:
+    blur(job, context())
+    region = job.regions(3)[0]
+    job.decisions_path.write_text(
+        f'{{"id": "1", "action": "keep", "kind": "face", "boxes": [[3, {region.box.to_json()}]]}}\n'
+    )
+    blur(job, context())
+    assert job.regions(3) == ()
+    assert len(job.regions(4)) == 1
+
+
+def test_a_hidden_box_is_hidden_between_its_frames(job: Job, context: Make) -> None:
+    job.folder.mkdir(parents=True)
+    job.decisions_path.write_text(
+        '{"id": "9", "action": "hide", "kind": "plate", "boxes": [[2, [0, 0, 10, 10]], [6, [40, 0, 50, 10]]]}\n'
+    )
+    blur(job, context())
+    hidden = {n: [r.box.left for r in job.regions(n) if r.reason == "decision 9"] for n in range(1, 8)}
+    assert hidden == {1: [], 2: [0], 3: [10], 4: [20], 5: [30], 6: [40], 7: []}
+
+
+def test_two_processes_give_the_frames_of_one(job: Job, context: Make, tmp_path: Path) -> None:
+    blur(job, context())
+    alone = blurred(job)
+    shutil.rmtree(job.folder)
+    blur(job, context(workers=2))
+    assert blurred(job) == alone
+
+
+def test_frames_of_two_jobs_in_one_folder_never_mix(job: Job, context: Make, tmp_path: Path) -> None:
+    other = split(write_clip(tmp_path / "input" / "other.mp4", moving_face(5, 64, 48)), context())
+    blur(job, context())
+    blur(other, context())
+    assert len(blurred(job)) == 12
+    assert len(blurred(other)) == 5
+    assert images.size(other.blurred_path(1)) == (64, 48)
