@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -49,39 +51,83 @@ def write_clip(
     metadata: dict[str, str] | None = None,
     codec: str = "libx264",
     pixel_format: str = "yuv420p",
+    sounds: Sequence[str] = (),
+    aspect: Fraction | None = None,
+    options: dict[str, str] | None = None,
 ) -> Path:
-    """Encode images as a video, with AAC sound (MP3 in avi) if asked for; `rotation` is written as a display matrix."""
+    """Encode images as a video; `rotation` is written as a display matrix (degrees counterclockwise).
+
+    `sound` adds an AAC stream (MP3 in avi), `sounds` one for each codec named; they begin at 0 and end with the video.
+    `options` go to the video encoder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = images[0].shape[:2]
     pts = list(range(len(images))) if pts is None else list(pts)
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
-        stream = container.add_stream(codec, rate=round(1 / time_base))
+        stream = container.add_stream(codec, rate=round(1 / time_base), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         stream.time_base = stream.codec_context.time_base = time_base
         if rotation:
             stream.set_display_rotation(rotation)
-        audio = (
-            container.add_stream("mp3" if path.suffix == ".avi" else "aac", rate=48000, layout="mono")
-            if sound
-            else None
-        )
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        own = ("mp3" if path.suffix == ".avi" else "aac",) if sound else ()
+        audios = [container.add_stream(name, rate=48000, layout="mono") for name in (*own, *sounds)]
         for image, stamp in zip(images, pts, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format=pixel_format)
             frame.pts, frame.time_base = stamp, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        if audio:
-            seconds = (pts[-1] - pts[0] + 1) * time_base
-            samples = np.sin(np.arange(int(48000 * seconds)) / 20).astype(np.float32)[None]
-            fifo = av.AudioFifo()
-            whole = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-            whole.sample_rate, whole.pts, whole.time_base = 48000, 0, Fraction(1, 48000)
-            fifo.write(whole)
-            for part in fifo.read_many(1024, partial=True):
-                container.mux(audio.encode(part))
-            container.mux(audio.encode(None))
+        for number, audio in enumerate(audios, start=1):
+            _write_tone(container, audio, (pts[-1] + 1) * time_base, 440.0 * number)
     return path
+
+
+def _write_tone(container: Any, stream: Any, seconds: Fraction, pitch_hz: float) -> None:
+    time = np.arange(int(48000 * seconds)) / 48000
+    samples = (8000 * np.sin(2 * np.pi * pitch_hz * time)).astype(np.int16)[None]
+    whole = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+    whole.sample_rate, whole.pts, whole.time_base = 48000, 0, Fraction(1, 48000)
+    context = stream.codec_context
+    resampler = av.AudioResampler(context.format.name, "mono", 48000, frame_size=context.frame_size or 1024)
+    for part in [*resampler.resample(whole), *resampler.resample(None)]:
+        container.mux(stream.encode(part))
+    container.mux(stream.encode(None))
+
+
+@dataclass(frozen=True)
+class Playback:
+    """What a player gets from a file: the time of each picture in seconds, size, and (time, bytes) of sound packets."""
+
+    times: list[Fraction]
+    size: tuple[int, int]
+    rotation: int
+    aspect: Fraction | None
+    sounds: list[list[tuple[Fraction, bytes]]]
+    kinds: list[str]
+
+
+def play(path: Path) -> Playback:
+    """Read a video with PyAV alone, independently of what it tests."""
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        times, packets, frame = [], {s.index: [] for s in container.streams.audio}, None
+        for packet in container.demux():
+            if packet.stream_index in packets and packet.size:
+                packets[packet.stream_index].append((packet.pts * packet.time_base, bytes(packet)))
+            if packet.stream_index == video.index:
+                for frame in packet.decode():
+                    times.append(frame.pts * frame.time_base)
+        size, rotation = (frame.width, frame.height), frame.rotation
+        kinds = [s.type for s in container.streams]
+        return Playback(times, size, rotation, video.sample_aspect_ratio, list(packets.values()), kinds)
+
+
+def pictures(path: Path) -> list[Image]:
+    """All frames of a video as (H, W, 3) uint8 BGR, as stored, not turned."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
 
 
 def moving_face(count: int, width: int = 96, height: int = 64, size: int = 16) -> list[Image]:

@@ -1,7 +1,7 @@
 """Assemble: the blurred frames become a video again, with the source's times and sound."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def assemble(job: Job, context: Context) -> Path:
 
 def _open(job: Job, context: Context) -> "_Assembly":
     extent, plan, origin = job.extent(), job.plan(), job.origin()
-    if plan is None or extent != (plan.first, plan.last, plan.width, plan.height):
+    if plan is None or extent != plan.extent:
         raise IncompleteError(f"the frames of {job.name} are not blurred yet: run blur")
     if context.options.debug and not plan.debug:
         raise IncompleteError(f"{job.name} has no debug pictures: run blur --debug first")
@@ -87,15 +87,16 @@ class _Assembly:
             if not self.job.is_rendered(self.plan, number):
                 due.append(number)
         if due:
-            raise IncompleteError(f"{self.job.name}: {naming(due)} not blurred, cut, or made otherwise: run blur again")
+            raise IncompleteError(f"{self.job.name}: not blurred, cut or outdated: {naming(due)}; run blur again")
 
     def make(self, kind: str, target: Path) -> Path:
         """The "blurred" or "debug" video, unless the one that is there is what would be made again."""
-        request = self._request(kind)
+        stamps = self._stamps(kind)
+        request = self._request(stamps)
         report = self.job.report()
         if not self._is_current(report.get(kind, {}), target, request):
             began = time.monotonic()
-            checks = self._encode(kind, target)
+            checks = self._encode(kind, stamps, target)
             facts = {"path": str(target), "sha256": self.context.sha256(target), "size": target.stat().st_size}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
             self.job.write_report(report | self._facts() | {kind: facts})
@@ -116,18 +117,27 @@ class _Assembly:
         text = f"{target}: {frames} frames, {facts['regions']} regions hidden"
         self.context.progress.result(text, output=str(target), frames=frames, regions=facts["regions"])
 
-    def _encode(self, kind: str, target: Path) -> Json:
+    def _encode(self, kind: str, stamps: Sequence[str], target: Path) -> Json:
         """Write a video to a temporary name, check it, rename it. Returns the figures of the check."""
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
-            media.write(temporary, self._pictures(kind), self.clock, self._encoding(), self.soundtrack)
+            media.write(temporary, self._pictures(kind, stamps), self.clock, self._encoding(), self.soundtrack)
             return media.verify(temporary, self.clock, (self.plan.width, self.plan.height), self.soundtrack)
 
-    def _pictures(self, kind: str) -> Iterator[images.Image]:
+    def _pictures(self, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
+        """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
         path_of = self.job.blurred_path if kind == "blurred" else self.job.debug_path
         name = "assemble" if kind == "blurred" else "assemble debug"
+
+        def read(wanted: tuple[int, str]) -> images.Image:
+            number, stamp = wanted
+            data = images.read_bytes(path_of(number))
+            if images.stamp_of(data) != stamp:
+                raise IncompleteError(f"{path_of(number)} changed meanwhile: let the workers end and assemble again")
+            return images.decode(data, path_of(number))
+
         with self.context.progress.step(self.job.name, name, len(self.plan.numbers)) as step:
-            for number, image in self.context.ahead(lambda n: images.read(path_of(n)), self.plan.numbers):
+            for (number, _), image in self.context.ahead(read, zip(self.plan.numbers, stamps, strict=True)):
                 if image.shape[:2] != (self.plan.height, self.plan.width):
                     size = f"{image.shape[1]}x{image.shape[0]} instead of {self.plan.width}x{self.plan.height}"
                     raise IncompleteError(f"{path_of(number)} is {size}: all frames must have one size")
@@ -144,12 +154,15 @@ class _Assembly:
         rate = average if self.origin.recipe["fps"] else video.rate
         return media.Encoding(crf, preset, rate, video.aspect, video.colour)
 
-    def _request(self, kind: str) -> str:
-        """The digest of everything the video is made from."""
+    def _stamps(self, kind: str) -> list[str]:
+        """The stamps that the frames of a video must have, in order."""
         stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
-        made = [stamp_of(self.plan, number) for number in self.plan.numbers]
+        return [stamp_of(self.plan, number) for number in self.plan.numbers]
+
+    def _request(self, made: Sequence[str]) -> str:
+        """The digest of everything a video is made from."""
         times = [str(self.clock.time_base), list(self.clock.pts), self.clock.end]
-        return digest("video", media.VERSION, made, times, self.context.options.crf, self.context.options.preset)
+        return digest("video", media.VERSION, list(made), times, self.context.options.crf, self.context.options.preset)
 
     def _is_current(self, made: Json, target: Path, request: str) -> bool:
         """Whether `target` is what would be made again, and nobody touched it since."""
@@ -173,7 +186,8 @@ def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soun
         raise SourceError(f"the sound of {job.name} is in {path}, which is not there; put it back and assemble again")
     if path.stat().st_size != origin.size or context.sha256(path) != origin.sha256:
         raise IncompleteError(f"{path} is no longer what {job.name} was split from; clean {job.name} and run again")
-    if not (origin.recipe["start"] or origin.recipe["end"]):
-        return media.Soundtrack(path, origin.video.sounds)
     begin = origin.offset * origin.shown.time_base
-    return media.Soundtrack(path, origin.video.sounds, begin, begin + origin.shown.seconds)
+    if not (origin.recipe["start"] or origin.recipe["end"]):
+        return media.Soundtrack(path, origin.video.sounds, begin or None)
+    end = begin + origin.shown.end * origin.shown.time_base
+    return media.Soundtrack(path, origin.video.sounds, begin, end)

@@ -19,17 +19,20 @@ def all_jobs(input_folder: Path, output_folder: Path) -> list[Job]:
 
 
 def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
-    """The job that a person means by a name, a folder of frames, or the source it was split from."""
+    """The job that a person means by a name, a folder of frames anywhere, or the source it was split from."""
     path = Path(argument)
-    if path.is_dir() and path.resolve().parent != input_folder.resolve() and path.parent != Path("."):
-        return Job(path.resolve().name, path.resolve().parent, output_folder)
-    name = path.resolve().name if path.is_dir() else argument
-    known = all_jobs(input_folder, output_folder)
-    for job in known:
+    homes = (input_folder.resolve(), output_folder.resolve())
+    name = path.resolve().name if path.is_dir() and path.resolve().parent in homes else argument
+    for job in all_jobs(input_folder, output_folder):
         origin = job.origin() if path.is_file() else None
         if job.name == name or (origin and _same_file(job.source_path(origin), path)):
             return job
-    names = ", ".join(job.name for job in known) or "none yet; split a video first"
+    elsewhere = Job(path.resolve().name, input_folder, output_folder, path.resolve())
+    if path.is_dir() and elsewhere.exists():
+        return elsewhere
+    if name == Path(name).name and (left := Job(name, input_folder, output_folder)).was_worked_on():
+        return left
+    names = ", ".join(job.name for job in all_jobs(input_folder, output_folder)) or "none yet; split a video first"
     raise UsageError(f"no job is called {argument!r} in {input_folder}; there are: {names}")
 
 

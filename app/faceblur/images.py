@@ -82,7 +82,7 @@ def restamp(source: Path, target: Path, stamp: str) -> None:
 def stamped(data: bytes, stamp: str) -> bytes:
     """The same PNG with `stamp` in a tEXt chunk behind IHDR, in place of one that is there: no decode, no encode."""
     body = data[_IHDR_END:]
-    if _stamp_of(data[: _IHDR_END + 256]) is not None:
+    if stamp_of(data[: _IHDR_END + 256]) is not None:
         body = body[12 + struct.unpack(">I", body[:4])[0] :]
     content = b"tEXt" + _KEYWORD + b"\0" + stamp.encode("latin-1")
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
@@ -92,7 +92,16 @@ def stamped(data: bytes, stamp: str) -> bytes:
 def read_stamp(path: Path) -> str | None:
     """The stamp of a rendered frame; None when there is no such file, no stamp in it, or its end is missing."""
     ends = _ends(path)
-    return _stamp_of(ends[0]) if ends else None
+    return stamp_of(ends[0]) if ends else None
+
+
+def stamp_of(data: bytes) -> str | None:
+    """The stamp in PNG bytes, of which the beginning is enough; None when there is none."""
+    prefix = b"tEXt" + _KEYWORD + b"\0"
+    if data[_IHDR_END + 4 : _IHDR_END + 4 + len(prefix)] != prefix:
+        return None
+    length = struct.unpack(">I", data[_IHDR_END : _IHDR_END + 4])[0]
+    return data[_IHDR_END + 4 + len(prefix) : _IHDR_END + 8 + length].decode("latin-1")
 
 
 def fingerprint(path: Path) -> str | None:
@@ -125,14 +134,6 @@ def _ends(path: Path) -> tuple[bytes, bytes, int] | None:
         return None
     whole = head.startswith(_SIGNATURE) and len(head) > _IHDR_END and tail.endswith(_IEND)
     return (head, tail, length) if whole else None
-
-
-def _stamp_of(head: bytes) -> str | None:
-    prefix = b"tEXt" + _KEYWORD + b"\0"
-    if head[_IHDR_END + 4 : _IHDR_END + 4 + len(prefix)] != prefix:
-        return None
-    length = struct.unpack(">I", head[_IHDR_END : _IHDR_END + 4])[0]
-    return head[_IHDR_END + 4 + len(prefix) : _IHDR_END + 8 + length].decode("latin-1")
 
 
 def _check(data: bytes, path: Path) -> None:

@@ -27,12 +27,13 @@ _SHARES = 200  # a job is cut into at least this many blocks, so that many worke
 
 
 class Job:
-    """The files of one job: frames in `input`/NAME, everything made from them in `output`/NAME."""
+    """The files of one job: frames in `input`/NAME (or `elsewhere`), everything made from them in `output`/NAME."""
 
-    def __init__(self, name: str, input_folder: Path, output_folder: Path) -> None:
+    def __init__(self, name: str, input_folder: Path, output_folder: Path, elsewhere: Path | None = None) -> None:
         self.name = name
         self.input_folder = input_folder
-        self.frames_folder = input_folder / name
+        self.frames_folder = elsewhere or input_folder / name
+        self.home = str(elsewhere or "")
         self.folder = output_folder / name
 
     # Names
@@ -90,6 +91,10 @@ class Job:
         """Whether there is anything here to work on: split has begun, or somebody put frames into the folder."""
         return self.origin_path.exists() or bool(_numbers(self.frames_folder, _FRAME))
 
+    def was_worked_on(self) -> bool:
+        """Whether something made from the job is there, even if its frames are gone."""
+        return self.plan_path.exists() or self.report_path.exists()
+
     def origin(self) -> Origin | None:
         """What split wrote; None for frames from elsewhere. IncompleteError when it cannot be understood."""
         value = _read_json(self.origin_path)
@@ -116,6 +121,12 @@ class Job:
         The extent of foreign frames is frozen in the plan, so that frames lost later are missed.
         """
         origin, plan = self.origin(), self.plan()
+        if plan and plan.home != self.home:
+            homes = (plan.home or "the input folder", self.home or "the input folder")
+            raise IncompleteError(
+                f"{self.folder} holds what was made from frames in {homes[0]}, not in {homes[1]}; "
+                f"rename one of the two folders, or choose another --output"
+            )
         if origin:
             extent = (1, len(origin.shown.pts), origin.width, origin.height)
         else:
@@ -126,11 +137,15 @@ class Job:
                 )
             extent = (numbers[0], numbers[-1], *images.size(self.frame_path(numbers[0])))
             if plan:
-                extent = (plan.first, plan.last, plan.width, plan.height)
+                extent = plan.extent
+                new = sorted(set(numbers) - set(plan.numbers))
+                if new:
+                    advice = f"to begin anew with all of them: faceblur clean {self.name}"
+                    raise IncompleteError(f"{self.name} got {naming(new)} after work on it began; {advice}")
         missing = sorted(set(range(extent[0], extent[1] + 1)) - set(self.frame_numbers()))
         if missing:
             advice = "run split again" if origin else "put them back"
-            raise IncompleteError(f"{self.name}: {naming(missing)} of the source missing; {advice}")
+            raise IncompleteError(f"{self.name} lacks {naming(missing)} of its source; {advice}")
         return extent
 
     # Plan
@@ -260,10 +275,14 @@ class Job:
 
     # Rendered frames
 
-    def blurred_stamp(self, plan: Plan, number: int) -> str:
-        """What the blurred frame must be made from: frame, regions, style and the code that draws."""
-        regions = [r.to_json() for r in self.regions(number)]
-        return digest("blurred", redaction.VERSION, self.fingerprint(number), number, regions, asdict(plan.look))
+    def blurred_stamp(self, plan: Plan, number: int, regions: Sequence[Region] | None = None) -> str:
+        """What the blurred frame must be made from: frame, regions (those of now), style and the code that draws.
+
+        A renderer asks before it reads the frame, with the regions that it draws: whatever is changed meanwhile, the
+        stamp never promises more than the picture holds.
+        """
+        shown = [r.to_json() for r in (self.regions(number) if regions is None else regions)]
+        return digest("blurred", redaction.VERSION, self.fingerprint(number), number, shown, asdict(plan.look))
 
     def debug_stamp(self, plan: Plan, number: int) -> str:
         seen = [d.to_json() for d in self.detections(plan, number)]

@@ -60,8 +60,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render."""
+    """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render.
 
+    `home` is the folder of the frames when they are not in the input folder, so that two folders of one name never mix.
+    """
+
+    home: str
     first: int
     last: int
     width: int
@@ -72,6 +76,11 @@ class Plan:
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False
+
+    @property
+    def extent(self) -> tuple[int, int, int, int]:
+        """First and last number, width and height of the frames."""
+        return self.first, self.last, self.width, self.height
 
     @property
     def numbers(self) -> range:
@@ -113,11 +122,11 @@ class Plan:
 
 
 def naming(numbers: Sequence[int]) -> str:
-    """A readable list of rising frame numbers: "frames 3-5, 9 and 12 more are"."""
+    """A readable list of rising frame numbers: "frames 3-5, 9 and 12 more"."""
     pairs = spans(numbers)
     more = sum(b - a + 1 for a, b in pairs[8:])
     listed = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in pairs[:8]) + (f" and {more} more" if more else "")
-    return f"frame {listed} is" if len(numbers) == 1 else f"frames {listed} are"
+    return f"frame {listed}" if len(numbers) == 1 else f"frames {listed}"
 
 
 def spans(numbers: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -57,7 +57,7 @@ def _lines(state: Json) -> list[str]:
         return [head, f"  {state['problem']}"]
     result = [head]
     result += [f"  detected {seen}/{planned} by {name}" for name, (seen, planned) in state["detected"].items()]
-    due = f", {naming(state['due'])} due" if state["due"] else ""
+    due = f", due: {naming(state['due'])}" if state["due"] else ""
     result.append(f"  rendered {state['rendered']}/{state['frames']}{due}")
     if state.get("doubts"):
         result.append(f"  {state['doubts']} doubts, see report.json")

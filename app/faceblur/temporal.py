@@ -58,8 +58,8 @@ def solve(frames: Iterable[Evidence], decisions: Sequence[Decision], settings: S
                     kept.update(met)
                 else:
                     doubts.append(Doubt(frame.number, box, _reason(decision, len(met))))
-        shown = [region for index, region in enumerate(found) if index not in kept]
-        yield Solved(frame.number, tuple(shown + hidden), tuple(doubts))
+        rest = [region for index, region in enumerate(found) if index not in kept]
+        yield Solved(frame.number, tuple(rest + hidden), tuple(doubts))
 
 
 def regions(detections: Iterable[Detection], settings: Settings = Settings()) -> list[Region]:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from faceblur import detectors, images, overlay, temporal
 from faceblur.claims import claim
@@ -125,17 +124,20 @@ class Worker:
 
     def _render(self, plan: Plan, number: int) -> None:
         regions = self.job.regions(number)
-        stamp = self.job.blurred_stamp(plan, number)
+        stamp = self.job.blurred_stamp(plan, number, regions)
         source, target = self.job.frame_path(number), self.job.blurred_path(number)
         if regions:
-            image = images.read(source)
-            images.write(target, redact(image, regions, plan.look), stamp)
+            images.write(target, redact(images.read(source), regions, plan.look), stamp)
         else:
             images.restamp(source, target, stamp)
         if plan.debug:
-            seen = self.job.detections(plan, number)
-            picture = overlay.debug(images.read(source), number, seen, regions, plan.threshold)
-            images.write(self.job.debug_path(number), picture, self.job.debug_stamp(plan, number))
+            self._render_debug(plan, number)
+
+    def _render_debug(self, plan: Plan, number: int) -> None:
+        stamp = self.job.debug_stamp(plan, number)
+        seen, regions = self.job.detections(plan, number), self.job.regions(number)
+        picture = overlay.debug(images.read(self.job.frame_path(number)), number, seen, regions, plan.threshold)
+        images.write(self.job.debug_path(number), picture, stamp)
 
     def _detector(self, name: str) -> Detector:
         if name not in self._made:
@@ -213,7 +215,7 @@ class Worker:
         failed = sorted({number for (_, number), tries in self._tries.items() if tries >= _TRIES})
         if failed:
             problem = self._problems[failed[0]]
-            raise IncompleteError(f"{self.job.name}: {naming(failed)} not done after {_TRIES} attempts: {problem}")
+            raise IncompleteError(f"{self.job.name}: {naming(failed)} failed {_TRIES} times: {problem}")
 
     # Others
 
@@ -226,10 +228,8 @@ class Worker:
     def _asked(self, before: Plan | None, *, every: bool, alone: bool) -> Plan:
         """The plan with this worker's wishes in it."""
         o = self.context.options
-        first, last, width, height = self.job.extent()
-        plan = before or Plan(first, last, width, height)
-        if (plan.first, plan.last, plan.width, plan.height) != (first, last, width, height):
-            plan = Plan(first, last, width, height)
+        fresh = Plan(self.job.home, *self.job.extent())
+        plan = before if before and before.extent == fresh.extent else fresh
         look = {"threshold": o.threshold, "grow": o.grow, "style": o.style, "shape": o.shape, "debug": o.debug}
         asked = replace(plan, **look)  # type: ignore[arg-type] # the types are those of Options
         if before is not None and not alone and asked != before:
@@ -276,7 +276,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 def _helpers(job: Job, options: Options) -> Iterator[None]:
     """The other worker processes; they end by themselves, or are asked to when this one does not get through."""
     context = multiprocessing.get_context("spawn")
-    arguments = (job.name, job.input_folder, options)
+    arguments = (job, options)
     helpers = [context.Process(target=_help, args=arguments) for _ in range(options.workers - 1)]
     for helper in helpers:
         helper.start()
@@ -291,10 +291,9 @@ def _helpers(job: Job, options: Options) -> Iterator[None]:
             helper.join()
 
 
-def _help(name: str, input_folder: Path, options: Options) -> None:
+def _help(job: Job, options: Options) -> None:
     stop = Stop()
     stop.listen()
-    job = Job(name, input_folder, options.output)
     worker = Worker(job, Context(options, stop=stop), threads=_threads(options.workers))
     try:
         with job.presence(worker.token, worker.own):

@@ -1,4 +1,4 @@
-"""Every command of the README that needs neither a GPU nor another host is run, in order, in a fresh copy of the project."""
+"""Every command of the README that needs neither a GPU nor another host is run, in order, in a fresh copy."""
 
 import os
 import re

@@ -208,7 +208,7 @@ def test_status_tells_what_is_due(clip: Path, tmp_path: Path) -> None:
     faceblur("run", "input/clip.mp4", cwd=tmp_path)
     (tmp_path / "output/clip/frame_0000000003.png.blurred.png").unlink()
     text = faceblur("status", cwd=tmp_path).stdout
-    assert "rendered 11/12, frame 3 is due" in text
+    assert "rendered 11/12, due: frame 3" in text
     facts = json.loads(faceblur("status", "--json", cwd=tmp_path).stdout)
     assert (facts["job"], facts["frames"], facts["due"], facts["solved"]) == ("clip", 12, [3], True)
 

@@ -147,7 +147,7 @@ def test_a_changed_source_frame_is_detected_and_rendered_again(job: Job, context
 
 def test_mistake_02_a_frame_that_cannot_be_read_stops_the_job(job: Job, context: Make) -> None:
     job.frame_path(5).write_bytes(job.frame_path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82")
-    with pytest.raises(IncompleteError, match="frame 5 is not done after 3 attempts"):
+    with pytest.raises(IncompleteError, match="frame 5 failed 3 times"):
         blur(job, context())
     assert len(list(job.folder.glob("detections/null/*.json"))) == 11, "the rest goes on"
     assert not blurred(job), "nothing is rendered before every frame was seen"
@@ -330,3 +330,21 @@ def test_frames_of_two_jobs_in_one_folder_never_mix(job: Job, context: Make, tmp
     assert len(blurred(job)) == 12
     assert len(blurred(other)) == 5
     assert images.size(other.blurred_path(1)) == (64, 48)
+
+
+def test_a_picture_is_never_stamped_with_regions_it_was_not_drawn_with(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blur(job, context())
+    job.blurred_path(3).unlink()
+    worker = Worker(job, context())
+    fingerprint, later = job.fingerprint, job.regions_path(4).read_text().replace('"frame":4', '"frame":3')
+
+    def solved_meanwhile(number: int) -> str:
+        job.regions_path(3).write_text(later)
+        return fingerprint(number)
+
+    monkeypatch.setattr(job, "fingerprint", solved_meanwhile)
+    with worker.joined() as plan:
+        worker._render(plan, 3)
+        assert not job.is_rendered(plan, 3)

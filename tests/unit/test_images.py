@@ -1,0 +1,197 @@
+"""PNG frames: nothing is lost on the way, stamps come and go, and what is cut or damaged is refused."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import picture
+from faceblur import images
+from faceblur.errors import SourceError
+
+stamps = st.text("0123456789abcdef", min_size=1, max_size=64)
+A_FILE = Path("frame.png")
+
+
+def with_size(data: bytes, width: int, height: int) -> bytes:
+    """The same PNG, lying about its size, with a correct checksum."""
+    header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_a_picture_comes_back_bit_for_bit(width: int, height: int, seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    assert np.array_equal(images.decode(images.encode(image), A_FILE), image)
+
+
+def test_a_written_file_reads_the_same(tmp_path: Path) -> None:
+    image = picture(seed=3)
+    images.write(tmp_path / "a.png", image)
+    assert np.array_equal(images.read(tmp_path / "a.png"), image)
+
+
+def test_the_same_picture_gives_the_same_bytes() -> None:
+    assert images.encode(picture()) == images.encode(picture())
+
+
+@pytest.mark.parametrize("flag", [cv2.IMREAD_GRAYSCALE, cv2.IMREAD_UNCHANGED])
+def test_a_grey_or_transparent_png_reads_as_three_channels(flag: int) -> None:
+    base = picture()
+    other = cv2.cvtColor(base, cv2.COLOR_BGR2GRAY if flag == cv2.IMREAD_GRAYSCALE else cv2.COLOR_BGR2BGRA)
+    data = cv2.imencode(".png", other)[1].tobytes()
+    assert images.decode(data, A_FILE).shape == base.shape
+
+
+def test_a_16_bit_png_reads_as_8_bit() -> None:
+    data = cv2.imencode(".png", picture().astype(np.uint16) * 257)[1].tobytes()
+    assert np.array_equal(images.decode(data, A_FILE), picture())
+
+
+@settings(max_examples=30)
+@given(stamps)
+def test_a_stamp_is_read_back(tmp_path_factory: pytest.TempPathFactory, stamp: str) -> None:
+    path = tmp_path_factory.mktemp("stamps") / "a.png"
+    images.write(path, picture(16, 16), stamp)
+    assert images.read_stamp(path) == stamp
+
+
+@given(stamps)
+def test_a_stamp_changes_no_pixel(stamp: str) -> None:
+    assert np.array_equal(images.decode(images.stamped(images.encode(picture()), stamp), A_FILE), picture())
+
+
+@given(stamps, stamps)
+def test_a_second_stamp_takes_the_place_of_the_first(first: str, second: str) -> None:
+    data = images.encode(picture(16, 16))
+    assert images.stamped(images.stamped(data, first), second) == images.stamped(data, second)
+
+
+def test_a_png_without_a_stamp_has_none(tmp_path: Path) -> None:
+    images.write(tmp_path / "a.png", picture())
+    assert images.read_stamp(tmp_path / "a.png") is None
+
+
+def test_the_text_of_another_program_is_not_taken_for_a_stamp(tmp_path: Path) -> None:
+    data = images.encode(picture())
+    text = b"tEXtSoftware\0faceblur"
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    assert images.read_stamp(tmp_path / "a.png") is None
+
+
+def test_a_missing_file_has_no_stamp(tmp_path: Path) -> None:
+    assert images.read_stamp(tmp_path / "a.png") is None
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_a_cut_file_has_no_stamp(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    whole = images.stamped(images.encode(picture(16, 16)), "ab" * 16)
+    path = tmp_path_factory.mktemp("cut") / "a.png"
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    assert images.read_stamp(path) is None
+
+
+def test_restamping_keeps_every_byte_but_the_stamp(tmp_path: Path) -> None:
+    images.write(tmp_path / "a.png", picture())
+    images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+    source, target = (tmp_path / "a.png").read_bytes(), (tmp_path / "b.png").read_bytes()
+    chunk = 12 + len("faceblur") + 1 + 32
+    assert target[:33] + target[33 + chunk :] == source
+
+
+def test_restamping_leaves_the_source_alone(tmp_path: Path) -> None:
+    images.write(tmp_path / "a.png", picture())
+    before = (tmp_path / "a.png").read_bytes()
+    images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_restamping_refuses_a_damaged_source(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(images.encode(picture())[:-40])
+    with pytest.raises(SourceError, match="cut or damaged"):
+        images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+
+
+def test_restamping_a_damaged_source_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(images.encode(picture())[:-40])
+    with pytest.raises(SourceError):
+        images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_png_cut_anywhere_is_refused(data: st.DataObject) -> None:
+    whole = images.encode(picture(16, 16))
+    with pytest.raises(SourceError):
+        images.decode(whole[: data.draw(st.integers(0, len(whole) - 1))], A_FILE)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_png_with_one_flipped_bit_is_refused(data: st.DataObject) -> None:
+    whole = bytearray(images.encode(picture(16, 16)))
+    whole[data.draw(st.integers(0, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(SourceError):
+        images.decode(bytes(whole), A_FILE)
+
+
+@pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_not_a_png_is_refused_by_name(data: bytes) -> None:
+    with pytest.raises(SourceError, match=r"frame\.png"):
+        images.decode(data, A_FILE)
+
+
+@pytest.mark.parametrize("size", [(0, 4), (100_000, 100_000), (2**31, 4)])
+def test_a_png_of_impossible_size_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(SourceError):
+        images.decode(with_size(images.encode(picture(4, 4)), *size), A_FILE)
+
+
+def test_a_png_with_fewer_lines_than_it_promises_is_refused() -> None:
+    with pytest.raises(SourceError):
+        images.decode(with_size(images.encode(picture(4, 4)), 4, 5), A_FILE)
+
+
+def test_a_missing_file_is_a_source_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot read .*a\.png"):
+        images.read(tmp_path / "a.png")
+
+
+def test_the_size_is_read_from_the_header(tmp_path: Path) -> None:
+    images.write(tmp_path / "a.png", picture(31, 17))
+    assert images.size(tmp_path / "a.png") == (31, 17)
+
+
+def test_the_size_of_a_cut_file_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(images.encode(picture())[:-1])
+    with pytest.raises(SourceError, match="not a whole PNG"):
+        images.size(tmp_path / "a.png")
+
+
+def test_one_changed_pixel_changes_the_fingerprint(tmp_path: Path) -> None:
+    image = picture()
+    images.write(tmp_path / "a.png", image)
+    image[30, 40, 1] ^= 1
+    images.write(tmp_path / "b.png", image)
+    assert images.fingerprint(tmp_path / "a.png") != images.fingerprint(tmp_path / "b.png")
+
+
+def test_a_copy_has_the_same_fingerprint(tmp_path: Path) -> None:
+    images.write(tmp_path / "a.png", picture())
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert images.fingerprint(tmp_path / "a.png") == images.fingerprint(tmp_path / "b.png")
+
+
+def test_a_cut_file_has_no_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(images.encode(picture())[:-1])
+    assert images.fingerprint(tmp_path / "a.png") is None

@@ -1,0 +1,115 @@
+"""The files of a job: names, stamps, and what is missing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import picture
+from faceblur import images
+from faceblur.context import Context
+from faceblur.errors import IncompleteError
+from faceblur.job import Job
+from faceblur.pipeline import clean, split
+from faceblur.worker import Worker, blur
+
+Make = Callable[..., Context]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Job:
+    """A folder of numbered frames from elsewhere, 7 to 11."""
+    folder = tmp_path / "input" / "mine"
+    for number in range(7, 12):
+        images.write(folder / f"frame_{number:010}.png", picture(faces=[(8, 8, 24, 24)], seed=number))
+    return Job("mine", tmp_path / "input", tmp_path / "output")
+
+
+def test_names_are_those_of_the_documentation(tmp_path: Path) -> None:
+    job = Job("clip", Path("input"), Path("output"))
+    assert str(job.frame_path(42)) == "input/clip/frame_0000000042.png"
+    assert str(job.blurred_path(42)) == "output/clip/frame_0000000042.png.blurred.png"
+    assert str(job.debug_path(42)) == "output/clip/frame_0000000042.png.debug.png"
+    assert str(job.evidence_path("centerface@auto", 42)) == (
+        "output/clip/detections/centerface@auto/frame_0000000042.json"
+    )
+    assert str(job.video_path("blurred", ".mp4")) == "output/clip/clip-blurred.mp4"
+
+
+def test_foreign_frames_may_begin_anywhere(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    assert [p.name[6:16] for p in sorted(foreign.folder.glob("*.blurred.png"))] == [f"{n:010}" for n in range(7, 12)]
+
+
+def test_a_gap_in_foreign_frames_is_told(foreign: Job) -> None:
+    foreign.frame_path(9).unlink()
+    with pytest.raises(IncompleteError, match="lacks frame 9 of its source"):
+        foreign.extent()
+
+
+def test_foreign_frames_lost_at_the_end_are_missed_once_work_began(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    foreign.frame_path(11).unlink()
+    with pytest.raises(IncompleteError, match="frame 11"):
+        foreign.extent()
+
+
+def test_foreign_frames_that_came_later_are_not_left_out_silently(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    images.write(foreign.frame_path(12), picture())
+    with pytest.raises(IncompleteError, match="got frame 12 after"):
+        foreign.extent()
+    clean(foreign, "work")
+    assert foreign.frame_numbers() == list(range(7, 13)), "frames from elsewhere are their owner's"
+    assert foreign.extent()[:2] == (7, 12)
+
+
+def test_folders_of_one_name_never_mix(foreign: Job, context: Make, tmp_path: Path) -> None:
+    blur(foreign, context())
+    other = tmp_path / "elsewhere" / "mine"
+    images.write(other / "frame_0000000007.png", picture())
+    with pytest.raises(IncompleteError, match="rename one of the two folders"):
+        blur(Job("mine", tmp_path / "input", tmp_path / "output", other), context())
+
+
+def test_a_job_that_is_being_worked_on_is_not_cleaned(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    with Worker(job, context()).joined(), pytest.raises(IncompleteError, match="stop the workers first"):
+        clean(job, "all")
+    clean(job, "all")
+    assert not job.exists()
+
+
+def test_a_solve_that_was_killed_half_way_is_made_again(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    plan = job.plan()
+    assert plan is not None
+    with pytest.raises(RuntimeError):
+        job.write_solution(plan, _breaking())
+    assert not job.is_solved(plan)
+
+
+def _breaking():  # type: ignore[no-untyped-def]
+    raise RuntimeError("killed")
+    yield
+
+
+def test_a_damaged_plan_is_told_with_advice(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    job.plan_path.write_text('{"first": 1}')
+    with pytest.raises(IncompleteError, match="delete it, and run blur"):
+        job.plan()
+
+
+def test_a_stamp_knows_frame_regions_style_and_number(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    plan = job.plan()
+    assert plan is not None
+    stamps = {job.blurred_stamp(plan, number) for number in plan.numbers}
+    assert len(stamps) == 12
+    before = job.blurred_stamp(plan, 1)
+    images.write(job.frame_path(1), picture(seed=77))
+    assert job.blurred_stamp(plan, 1) != before

@@ -1,0 +1,44 @@
+"""What status tells."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from faceblur import status
+from faceblur.context import Context
+from faceblur.pipeline import assemble, blur, split
+from faceblur.worker import Worker
+
+Make = Callable[..., Context]
+
+
+def test_a_job_that_is_only_split_has_every_frame_due(clip: Path, context: Make) -> None:
+    facts = status.facts(split(clip, context()))
+    assert (facts["frames"], facts["rendered"], len(facts["due"])) == (12, 0, 12)
+
+
+def test_a_finished_job_has_nothing_due_and_names_its_video(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    path = assemble(job, context())
+    facts = status.facts(job)
+    assert (facts["rendered"], facts["due"], facts["videos"]) == (12, [], [str(path)])
+    assert facts["detected"] == {"null": [12, 12]}
+
+
+def test_stale_frames_do_not_count_as_rendered(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    with Worker(job, context(style="solid")).joined():
+        assert status.facts(job)["rendered"] == 0
+
+
+def test_living_workers_are_counted(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    with Worker(job, context()).joined():
+        assert "1 at work" in status.lines([status.facts(job)])[0]
+
+
+def test_a_job_that_cannot_go_on_says_why(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    job.frame_path(3).unlink()
+    assert "frame 3" in "\n".join(status.lines([status.facts(job)]))

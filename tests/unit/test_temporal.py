@@ -1,0 +1,135 @@
+"""From evidence to regions: the threshold, the margin, and what people decided."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceblur.domain import Box, Decision, Detection
+from faceblur.temporal import Evidence, Settings, Solved, regions, solve
+
+A, B = Box(100, 100, 140, 150), Box(200, 100, 240, 150)
+PLAIN = Settings(threshold=0.2, grow=0.0)
+
+
+def face(box: Box, score: float = 0.9, detector: str = "one") -> Detection:
+    return Detection(box, score, "face", detector)
+
+
+def decide(action: str, box: Box, name: str = "1", frames: tuple[int, int] = (1, 9)) -> Decision:
+    return Decision(name, action, "face", tuple((number, box) for number in frames))
+
+
+def solve_one(detections: list[Detection], *decisions: Decision, settings: Settings = PLAIN) -> Solved:
+    return next(iter(solve([Evidence(1, 0, tuple(detections))], decisions, settings)))
+
+
+def boxes(solved: Solved) -> list[Box]:
+    return [region.box for region in solved.regions]
+
+
+def test_every_frame_that_goes_in_comes_out_in_order() -> None:
+    frames = [Evidence(number, number * 40, ()) for number in (3, 1, 7)]
+    assert [solved.number for solved in solve(frames, [], PLAIN)] == [3, 1, 7]
+
+
+def test_a_score_at_the_threshold_hides() -> None:
+    assert boxes(solve_one([face(A, 0.2)])) == [A]
+
+
+def test_a_score_below_the_threshold_does_not_hide() -> None:
+    assert boxes(solve_one([face(A, 0.1999)])) == []
+
+
+def test_what_any_detector_found_is_hidden() -> None:
+    assert boxes(solve_one([face(A, detector="one"), face(B, detector="two")])) == [A, B]
+
+
+def test_a_region_names_its_detector() -> None:
+    assert solve_one([face(A, detector="yunet")]).regions[0].reason == "yunet"
+
+
+def test_a_region_keeps_the_score() -> None:
+    assert solve_one([face(A, 0.37)]).regions[0].score == 0.37
+
+
+def test_mistake_13_a_region_grows_evenly_from_the_detections_own_box() -> None:
+    grown = regions([face(Box(100, 100, 200, 300))], Settings(grow=0.3))[0].box
+    assert grown == Box(70, 40, 230, 360)
+
+
+@given(st.floats(0, 3), st.floats(0, 900), st.floats(0, 900), st.floats(1, 400), st.floats(1, 400))
+def test_a_region_never_covers_less_than_its_detection(
+    grow: float, left: float, top: float, width: float, height: float
+) -> None:
+    box = Box(left, top, left + width, top + height).rounded()
+    region = regions([face(box)], Settings(grow=grow))[0].box
+    assert region.left <= box.left < box.right <= region.right
+    assert region.top <= box.top < box.bottom <= region.bottom
+
+
+def test_a_face_at_the_border_keeps_its_margin_outside() -> None:
+    assert regions([face(Box(0, 0, 40, 40))], Settings(grow=0.25))[0].box == Box(-10, -10, 50, 50)
+
+
+def test_a_decision_to_hide_adds_a_region() -> None:
+    assert boxes(solve_one([face(A)], decide("hide", B))) == [A, B]
+
+
+def test_a_decision_to_hide_names_itself_as_the_reason() -> None:
+    assert solve_one([], decide("hide", B, "abc")).regions[0].reason == "decision abc"
+
+
+def test_a_decision_holds_only_in_its_frames() -> None:
+    frames = [Evidence(number, 0, ()) for number in range(1, 6)]
+    solved = solve(frames, [decide("hide", A, frames=(2, 4))], PLAIN)
+    assert [s.number for s in solved if s.regions] == [2, 3, 4]
+
+
+def test_a_decision_to_keep_takes_away_the_one_region_it_meets() -> None:
+    assert boxes(solve_one([face(A), face(B)], decide("keep", A))) == [B]
+
+
+def test_a_decision_to_keep_that_meets_two_regions_takes_away_none() -> None:
+    wide = Box(A.left, A.top, B.right, B.bottom)
+    assert boxes(solve_one([face(A), face(B)], decide("keep", wide))) == [A, B]
+
+
+def test_a_decision_to_keep_that_meets_two_regions_is_a_doubt() -> None:
+    wide = Box(A.left, A.top, B.right, B.bottom)
+    doubts = solve_one([face(A), face(B)], decide("keep", wide, "abc")).doubts
+    assert [(doubt.number, doubt.box) for doubt in doubts] == [(1, wide)]
+
+
+def test_a_decision_to_keep_that_meets_nothing_is_a_doubt() -> None:
+    assert len(solve_one([face(A)], decide("keep", B)).doubts) == 1
+
+
+def test_a_decision_to_keep_that_was_followed_is_no_doubt() -> None:
+    assert solve_one([face(A)], decide("keep", A)).doubts == ()
+
+
+def test_hide_beats_keep() -> None:
+    assert A in boxes(solve_one([face(A)], decide("keep", A, "1"), decide("hide", A, "2")))
+
+
+def test_a_decision_to_keep_what_a_person_hides_is_a_doubt() -> None:
+    assert len(solve_one([face(A)], decide("hide", A, "1"), decide("keep", A, "2")).doubts) == 1
+
+
+def test_one_decision_to_keep_does_not_make_another_fit() -> None:
+    near = Box(150, 100, 190, 150)
+    wide = Box(A.left, A.top, near.right, near.bottom)
+    assert boxes(solve_one([face(A), face(near)], decide("keep", A, "1"), decide("keep", wide, "2"))) == [near]
+
+
+def test_the_order_of_decisions_to_keep_does_not_matter() -> None:
+    near = Box(150, 100, 190, 150)
+    one, two = decide("keep", A, "1"), decide("keep", Box(A.left, A.top, near.right, near.bottom), "2")
+    assert boxes(solve_one([face(A), face(near)], one, two)) == boxes(solve_one([face(A), face(near)], two, one))
+
+
+def test_two_decisions_to_keep_the_same_face_are_no_doubt() -> None:
+    assert solve_one([face(A)], decide("keep", A, "1"), decide("keep", A, "2")).doubts == ()
+
+
+def test_two_equal_regions_are_not_taken_for_one() -> None:
+    assert boxes(solve_one([face(A), face(A)], decide("keep", A))) == [A, A]
