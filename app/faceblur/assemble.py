@@ -187,7 +187,5 @@ def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soun
     if path.stat().st_size != origin.size or context.sha256(path) != origin.sha256:
         raise IncompleteError(f"{path} is no longer what {job.name} was split from; clean {job.name} and run again")
     begin = origin.offset * origin.shown.time_base
-    if not (origin.recipe["start"] or origin.recipe["end"]):
-        return media.Soundtrack(path, origin.video.sounds, begin or None)
     end = begin + origin.shown.end * origin.shown.time_base
-    return media.Soundtrack(path, origin.video.sounds, begin, end)
+    return media.Soundtrack(path, origin.video.sounds, begin or None, end if origin.is_part else None)

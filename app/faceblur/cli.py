@@ -12,7 +12,7 @@ import click
 
 import faceblur
 from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import OVERLAYS, SHAPES, STYLES, Options, cache_folder
+from faceblur.options import OVERLAYS, SHAPES, STYLES, Options, cache_folder, processors
 from faceblur.progress import KINDS, Progress, create
 from faceblur.stop import Stop
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 _DEFAULTS = Options()
+_MOST_WORKERS = 4  # by default: each holds a model and a few frames, up to 1 GB for the largest
 
 
 class Seconds(click.ParamType[Fraction]):
@@ -106,7 +107,13 @@ BLUR = (
     option("--style", type=click.Choice(STYLES), default=_DEFAULTS.style, help="How faces are hidden."),
     option("--shape", type=click.Choice(SHAPES), default=_DEFAULTS.shape, help="In which shape."),
     option("--grow", type=float, default=_DEFAULTS.grow, help="Margin on each side, as a share of the face."),
-    option("--workers", type=int, default=_DEFAULTS.workers, help="Processes at work here."),
+    option(
+        "--workers",
+        type=int,
+        default=min(processors(), _MOST_WORKERS),
+        show_default=f"processors, at most {_MOST_WORKERS}",
+        help="Processes at work here.",
+    ),
 )
 DEBUG = (option("--debug", is_flag=True, help="Debug pictures and video; they show the faces."),)
 OUT = (

@@ -1,5 +1,6 @@
 """How to run: one frozen Options, built once at a door. Nothing below a door reads the environment."""
 
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,11 @@ PRESETS = {"fast": ("centerface@auto",), "slow": ("centerface@full",)}
 STYLES = ("blur", "pixelate", "solid")
 SHAPES = ("ellipse", "box")
 OVERLAYS = ("time", "frame")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def cache_folder() -> Path:

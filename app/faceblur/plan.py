@@ -38,6 +38,11 @@ class Origin:
         return digest("split", self.sha256, self.video.stream, self.recipe)
 
     @property
+    def is_part(self) -> bool:
+        """Whether only a part of the source was asked for."""
+        return self.recipe["start"] is not None or self.recipe["end"] is not None
+
+    @property
     def shown(self) -> media.Clock:
         """When each frame is shown; IncompleteError while split has not come to its end."""
         if self.state != "complete" or self.clock is None:

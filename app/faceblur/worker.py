@@ -4,7 +4,6 @@ Any number of workers, in any number of processes and containers, share a job th
 """
 
 import multiprocessing
-import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
 from faceblur.job import Job
-from faceblur.options import Options
+from faceblur.options import Options, processors
 from faceblur.plan import Plan, naming
 from faceblur.progress import Step
 from faceblur.redaction import redact
@@ -307,4 +306,4 @@ def _help(job: Job, options: Options) -> None:
 
 def _threads(workers: int) -> int:
     """Processor threads for one of `workers` processes, so that together they use the processors there are."""
-    return max(1, len(os.sched_getaffinity(0)) // workers)
+    return max(1, processors() // workers)
