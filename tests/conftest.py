@@ -1,5 +1,6 @@
 """Clips and folders that tests make for themselves. A painted green rectangle is a face to the detector `null`."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.codec.context import Flags
 
 from faceblur.context import Context
 from faceblur.images import Image
@@ -74,9 +76,11 @@ def write_clip(
             stream.codec_context.sample_aspect_ratio = aspect
         own = ("mp3" if path.suffix == ".avi" else "aac",) if sound else ()
         audios = [container.add_stream(name, rate=48000, layout="mono") for name in (*own, *sounds)]
-        for image, stamp in zip(images, pts, strict=True):
+        stream.codec_context.flags |= Flags.frame_duration
+        lengths = [b - a for a, b in itertools.pairwise(pts)]
+        for image, stamp, length in zip(images, pts, [*lengths, (lengths or [1])[-1]], strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format=pixel_format)
-            frame.pts, frame.time_base = stamp, time_base
+            frame.pts, frame.duration, frame.time_base = stamp, length, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         for number, audio in enumerate(audios, start=1):

@@ -21,10 +21,9 @@ def assemble(job: Job, context: Context) -> Path:
     """
     assembly = _open(job, context)
     with context.alone(job.claim_path("assemble"), f"{job.name} is being assembled by another process; waiting"):
-        assembly.check_rendered()
-        target = assembly.make("blurred", assembly.target())
+        target = assembly.make("blurred", assembly.output.target())
         if context.options.debug:
-            assembly.make("debug", job.video_path("debug", assembly.family))
+            assembly.make("debug", assembly.output.usual("debug"))
         assembly.tell(target)
         if context.options.frames == "delete":
             job.remove_source_frames()
@@ -32,21 +31,73 @@ def assemble(job: Job, context: Context) -> Path:
     return target
 
 
+def check_output(job: Job, context: Context) -> None:
+    """Raise now what `assemble` would raise about the output asked for, before hours of blurring."""
+    _output(job, context).target()
+
+
 def _open(job: Job, context: Context) -> "_Assembly":
-    extent, plan, origin = job.extent(), job.plan(), job.origin()
+    extent, plan, output = job.extent(), job.plan(), _output(job, context)
     if plan is None or extent != plan.extent:
         raise IncompleteError(f"the frames of {job.name} are not blurred yet: run blur")
     if context.options.debug and not plan.debug:
         raise IncompleteError(f"{job.name} has no debug pictures: run blur --debug first")
-    if origin is None and context.options.fps is None:
+    return _Assembly(job, context, plan, output, job.clock(plan, context.options.fps))
+
+
+def _output(job: Job, context: Context) -> "_Output":
+    origin, fps = job.origin(), context.options.fps
+    if origin is None and fps is None:
         raise UsageError(f"{job.name} is a folder of frames without times: say how many a second with --fps")
-    if origin and context.options.fps and str(context.options.fps) != origin.recipe["fps"]:
-        raise UsageError(
-            f"{job.name} has the times of its source and --fps would change its speed; split it with --fps"
-        )
-    return _Assembly(
-        job, context, plan, origin, job.clock(plan, context.options.fps), _soundtrack(job, origin, context)
-    )
+    if origin and fps and str(fps) != origin.recipe["fps"]:
+        raise UsageError(f"{job.name} has its source's times and --fps would change its speed; split it with --fps")
+    return _Output(job, context, origin, _soundtrack(job, origin, context))
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where the videos of a job go, and what may be there already."""
+
+    job: Job
+    context: Context
+    origin: Origin | None
+    soundtrack: media.Soundtrack | None
+
+    def target(self) -> Path:
+        """Where the finished video goes; UsageError where something is that this job did not make."""
+        usual = self.usual("blurred")
+        target = self.context.options.out or usual
+        target = target / usual.name if target.is_dir() else target
+        media.check_target(target, self.soundtrack.sounds if self.soundtrack else ())
+        source = self.job.source_path(self.origin) if self.origin else None
+        if source and source.exists() and target.exists() and target.samefile(source):
+            raise UsageError(f"{target} is the source itself; name another output with -o")
+        if target.resolve() == self.usual("debug").resolve():
+            raise UsageError(f"{target} is the name of the debug video; name another output with -o")
+        if target.exists() and self.known_sha256("blurred", target) is None:
+            raise UsageError(f"{target} is there already and {self.job.name} did not make it; move it, or name another")
+        return target
+
+    def usual(self, kind: str) -> Path:
+        """The name that the "blurred" or "debug" video gets by default."""
+        source = self.job.source_path(self.origin) if self.origin else None
+        return self.job.video_path(kind, media.family(source, self.soundtrack.sounds if self.soundtrack else ()))
+
+    @property
+    def source_sha256(self) -> str | None:
+        return self.origin.sha256 if self.origin else None
+
+    def is_made(self, kind: str, target: Path) -> bool:
+        """Whether `target` is what the report says was made there, and nobody touched it since."""
+        return target.is_file() and self.known_sha256(kind, target) == self.job.report()[kind]["sha256"]
+
+    def known_sha256(self, kind: str, target: Path) -> str | None:
+        """The SHA-256 of what is at `target` if this job made it from this source; None when somebody else did."""
+        made = self.job.report().get(kind, {})
+        if made.get("path") != str(target) or made.get("source") != self.source_sha256 or not target.is_file():
+            return None
+        found = self.context.sha256(target)
+        return found if found in (made.get("sha256"), made.get("replaces")) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +105,18 @@ class _Assembly:
     job: Job
     context: Context
     plan: Plan
-    origin: Origin | None
+    output: _Output
     clock: media.Clock
-    soundtrack: media.Soundtrack | None
 
     @property
-    def source(self) -> Path | None:
-        return self.job.source_path(self.origin) if self.origin else None
+    def origin(self) -> Origin | None:
+        return self.output.origin
 
     @property
-    def family(self) -> str:
-        """The ending that outputs get by default."""
-        return media.family(self.source, self.soundtrack.sounds if self.soundtrack else ())
+    def soundtrack(self) -> media.Soundtrack | None:
+        return self.output.soundtrack
 
-    def target(self) -> Path:
-        """Where the finished video goes."""
-        usual = self.job.video_path("blurred", self.family)
-        target = self.context.options.out or usual
-        target = target / usual.name if target.is_dir() else target
-        media.check_target(target, self.soundtrack.sounds if self.soundtrack else ())
-        if self.source and target.exists() and self.source.exists() and target.samefile(self.source):
-            raise UsageError(f"{target} is the source itself; name another output with -o")
-        return target
-
-    def check_rendered(self) -> None:
+    def _check_rendered(self) -> None:
         """IncompleteError unless every frame is rendered from the regions of now."""
         if not self.job.is_solved(self.plan):
             raise IncompleteError(f"the regions of {self.job.name} are not those of its evidence and options: run blur")
@@ -92,14 +131,13 @@ class _Assembly:
     def make(self, kind: str, target: Path) -> Path:
         """The "blurred" or "debug" video, unless the one that is there is what would be made again."""
         stamps = self._stamps(kind)
+        self._check_rendered()  # after the stamps were taken, so that they are those of this plan
         request = self._request(stamps)
-        report = self.job.report()
-        if not self._is_current(report.get(kind, {}), target, request):
-            began = time.monotonic()
-            checks = self._encode(kind, stamps, target)
-            facts = {"path": str(target), "sha256": self.context.sha256(target), "size": target.stat().st_size}
-            facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
-            self.job.write_report(report | self._facts() | {kind: facts})
+        made = self.job.report().get(kind, {})
+        if made.get("request") == request and self.output.is_made(kind, target):
+            self.job.write_report(self.job.report() | self._facts())
+        else:
+            self._encode(kind, stamps, request, target)
         if kind == "debug":
             self.context.progress.result(f"{target}: for checking only, it shows the faces", debug=str(target))
         return target
@@ -117,12 +155,21 @@ class _Assembly:
         text = f"{target}: {frames} frames, {facts['regions']} regions hidden"
         self.context.progress.result(text, output=str(target), frames=frames, regions=facts["regions"])
 
-    def _encode(self, kind: str, stamps: Sequence[str], target: Path) -> Json:
-        """Write a video to a temporary name, check it, rename it. Returns the figures of the check."""
+    def _encode(self, kind: str, stamps: Sequence[str], request: str, target: Path) -> None:
+        """Write a video to a temporary name, check it, write the report, rename it.
+
+        The report goes first and names what it replaces, so that after a crash between the two the file that is there
+        is still known to be ours.
+        """
+        began, before = time.monotonic(), self.job.report()
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
             media.write(temporary, self._pictures(kind, stamps), self.clock, self._encoding(), self.soundtrack)
-            return media.verify(temporary, self.clock, (self.plan.width, self.plan.height), self.soundtrack)
+            checks = media.verify(temporary, self.clock, (self.plan.width, self.plan.height), self.soundtrack)
+            facts = {"path": str(target), "sha256": self.context.sha256(temporary), "size": temporary.stat().st_size}
+            facts |= {"replaces": self.output.known_sha256(kind, target), "source": self.output.source_sha256}
+            facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
+            self.job.write_report(before | self._facts() | {kind: facts})
 
     def _pictures(self, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
         """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
@@ -162,12 +209,11 @@ class _Assembly:
     def _request(self, made: Sequence[str]) -> str:
         """The digest of everything a video is made from."""
         times = [str(self.clock.time_base), list(self.clock.pts), self.clock.end]
-        return digest("video", media.VERSION, list(made), times, self.context.options.crf, self.context.options.preset)
-
-    def _is_current(self, made: Json, target: Path, request: str) -> bool:
-        """Whether `target` is what would be made again, and nobody touched it since."""
-        same = made.get("request") == request and made.get("path") == str(target)
-        return bool(same and target.is_file() and self.context.sha256(target) == made.get("sha256"))
+        origin, sound = self.origin, self.soundtrack
+        source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
+        part = [str(sound.begin), str(sound.end)] if sound else []
+        options = self.context.options
+        return digest("video", media.VERSION, list(made), times, source, part, options.crf, options.preset)
 
     def _facts(self) -> Json:
         origin, solution = self.origin, self.job.solution()

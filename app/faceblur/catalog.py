@@ -30,7 +30,7 @@ def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
     elsewhere = Job(path.resolve().name, input_folder, output_folder, path.resolve())
     if path.is_dir() and elsewhere.exists():
         return elsewhere
-    if name == Path(name).name and (left := Job(name, input_folder, output_folder)).was_worked_on():
+    if name == Path(name).name != ".." and (left := Job(name, input_folder, output_folder)).was_worked_on():
         return left
     names = ", ".join(job.name for job in all_jobs(input_folder, output_folder)) or "none yet; split a video first"
     raise UsageError(f"no job is called {argument!r} in {input_folder}; there are: {names}")

@@ -6,6 +6,7 @@ workers own one frame.
 """
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from faceblur import files
 from faceblur.errors import OutputError
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @contextlib.contextmanager
@@ -34,7 +37,7 @@ def claim(path: Path, timeout_s: float = 0.0) -> Iterator[bool]:
     except NotImplementedError as error:
         raise _no_locks(path) from error
     except OSError as error:
-        raise (files.output_error(path, error) if files.is_known(error) else _no_locks(path)) from error
+        raise (_no_locks(path) if error.errno in _NO_LOCKS else files.output_error(path, error)) from error
     try:
         yield True
     finally:

@@ -5,6 +5,7 @@ Coordinates are float pixels of the upright frame, x to the right and y down; ri
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -28,6 +29,12 @@ class Box:
     @property
     def height(self) -> float:
         return self.bottom - self.top
+
+    def touches(self, other: "Box") -> bool:
+        """Whether the two have any part in common."""
+        return min(self.right, other.right) > max(self.left, other.left) and min(self.bottom, other.bottom) > max(
+            self.top, other.top
+        )
 
     @property
     def area(self) -> float:
@@ -71,6 +78,8 @@ class Box:
     @classmethod
     def from_json(cls, value: list[float]) -> Self:
         left, top, right, bottom = (float(v) for v in value)
+        if not all(map(math.isfinite, (left, top, right, bottom))):
+            raise ValueError(f"a box of {value}")
         return cls(left, top, right, bottom)
 
 

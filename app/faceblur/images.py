@@ -20,7 +20,6 @@ Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 8 + 25
 _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-_TAIL = 20 + len(_IEND)  # the last IDAT ends in the Adler-32 of all samples and its own CRC-32
 _KEYWORD = b"faceblur"
 # The fastest setting that still compresses: 44 ms and 2.95 MB for a 1080p frame, against 100 ms and 2.7 MB by default.
 _SETTINGS = [
@@ -30,6 +29,8 @@ _SETTINGS = [
     cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
     cv2.IMWRITE_PNG_FILTER,
     cv2.IMWRITE_PNG_FILTER_SUB,
+    cv2.IMWRITE_PNG_ZLIBBUFFER_SIZE,  # few large chunks, so that a fingerprint is read in a few steps
+    1 << 20,
 ]
 
 
@@ -91,8 +92,8 @@ def stamped(data: bytes, stamp: str) -> bytes:
 
 def read_stamp(path: Path) -> str | None:
     """The stamp of a rendered frame; None when there is no such file, no stamp in it, or its end is missing."""
-    ends = _ends(path)
-    return stamp_of(ends[0]) if ends else None
+    head = _head(path)
+    return stamp_of(head) if head else None
 
 
 def stamp_of(data: bytes) -> str | None:
@@ -105,35 +106,45 @@ def stamp_of(data: bytes) -> str | None:
 
 
 def fingerprint(path: Path) -> str | None:
-    """A digest of what a PNG file shows, from its two ends only; None when it is missing or cut.
+    """A digest of everything in a PNG file: each chunk's length, kind and CRC-32. None when it is missing or cut.
 
-    The header gives the size and kind, the last bytes hold the Adler-32 of all samples and the CRC of the last chunk.
+    Only the ends of the chunks are read, so it is quick for large pictures.
     """
-    ends = _ends(path)
-    return digest([ends[0][:_IHDR_END].hex(), ends[1].hex(), ends[2]]) if ends else None
+    chunks = []
+    try:
+        with path.open("rb", buffering=0) as file:
+            if file.read(len(_SIGNATURE)) != _SIGNATURE:
+                return None
+            head = file.read(8)
+            while len(head) == 8 and head[4:] != b"IEND":
+                file.seek(struct.unpack(">I", head[:4])[0], 1)
+                rest = file.read(12)
+                chunks.append((head + rest[:4]).hex())
+                head = rest[4:]
+            return digest(chunks) if head[4:] == b"IEND" and len(file.read(4)) == 4 else None
+    except OSError:
+        return None
 
 
 def size(path: Path) -> tuple[int, int]:
     """Width and height in pixels, from the header; SourceError when it is not a whole PNG file."""
-    ends = _ends(path)
-    if ends is None:
+    head = _head(path)
+    if head is None:
         raise SourceError(f"{path} is not a whole PNG file")
-    width, height = struct.unpack(">II", ends[0][16:24])
+    width, height = struct.unpack(">II", head[16:24])
     return int(width), int(height)
 
 
-def _ends(path: Path) -> tuple[bytes, bytes, int] | None:
-    """The first and last bytes of a whole PNG file and its length in bytes."""
+def _head(path: Path) -> bytes | None:
+    """The first bytes of a PNG file that has its end too; None otherwise."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             head = file.read(_IHDR_END + 256)
-            length = file.seek(0, 2)
-            file.seek(max(0, length - _TAIL))
-            tail = file.read()
+            file.seek(max(0, file.seek(0, 2) - len(_IEND)))
+            whole = head.startswith(_SIGNATURE) and len(head) > _IHDR_END and file.read() == _IEND
     except OSError:
         return None
-    whole = head.startswith(_SIGNATURE) and len(head) > _IHDR_END and tail.endswith(_IEND)
-    return (head, tail, length) if whole else None
+    return head if whole else None
 
 
 def _check(data: bytes, path: Path) -> None:

@@ -4,6 +4,8 @@ Every question "is it there, is it current?" is answered here, by looking at fil
 """
 
 import contextlib
+import hashlib
+import itertools
 import json
 import os
 import re
@@ -12,16 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from faceblur import claims, files, images, media, overlay, redaction, review, temporal
 from faceblur.domain import Decision, Detection, Doubt, Json, Region, canonical, digest
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.plan import FORMAT, Origin, Plan, naming
 
-_FRAME = r"frame_(\d+)\.png"
-_BLURRED = r"frame_(\d+)\.png\.blurred\.png"
-_REGIONS = r"frame_(\d+)\.json"
+_FRAME = r"frame_(\d{10})\.png"
+_BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
+_REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
@@ -49,6 +50,10 @@ class Job:
     @property
     def decisions_path(self) -> Path:
         return self.folder / "decisions.jsonl"
+
+    @property
+    def decisions_about_path(self) -> Path:
+        return self.folder / "decisions-about.json"
 
     @property
     def report_path(self) -> Path:
@@ -133,7 +138,7 @@ class Job:
             numbers = self.frame_numbers()
             if not numbers:
                 raise IncompleteError(
-                    f"{self.frames_folder} has no frames (frame_0000000001.png …): split a video first"
+                    f"{self.frames_folder} has no frames (frame_0000000001.png …, ten digits): split a video first"
                 )
             extent = (numbers[0], numbers[-1], *images.size(self.frame_path(numbers[0])))
             if plan:
@@ -142,10 +147,13 @@ class Job:
                 if new:
                     advice = f"to begin anew with all of them: faceblur clean {self.name}"
                     raise IncompleteError(f"{self.name} got {naming(new)} after work on it began; {advice}")
-        missing = sorted(set(range(extent[0], extent[1] + 1)) - set(self.frame_numbers()))
-        if missing:
+        there = self.frame_numbers()
+        if len(there) != extent[1] + 1 - extent[0] or there[0] != extent[0]:
+            present = set(there)
+            missing = list(itertools.islice((n for n in range(extent[0], extent[1] + 1) if n not in present), 10_000))
             advice = "run split again" if origin else "put them back"
-            raise IncompleteError(f"{self.name} lacks {naming(missing)} of its source; {advice}")
+            count = extent[1] + 1 - extent[0] - len(there)
+            raise IncompleteError(f"{self.name} lacks {naming(missing)} of its source, {count} in all; {advice}")
         return extent
 
     # Plan
@@ -162,14 +170,31 @@ class Job:
     def write_plan(self, plan: Plan) -> None:
         files.write(self.plan_path, _pretty(plan.to_json()), sync=True)
 
-    def decisions(self) -> tuple[Decision, ...]:
-        return review.read(self._decisions_text(), str(self.decisions_path))
+    def decisions_text(self, plan: Plan) -> str:
+        """What people decided. IncompleteError when that was about other frames: their numbers would mean others now.
 
-    def _decisions_text(self) -> str:
+        The first reading notes which frames the decisions are about, beside them.
+        """
         try:
-            return self.decisions_path.read_text(encoding="utf-8")
+            text = self.decisions_path.read_bytes().decode()
         except FileNotFoundError:
             return ""
+        except UnicodeDecodeError as error:
+            raise IncompleteError(f"{self.decisions_path} is not UTF-8 text ({error}); mend it") from error
+        origin = self.origin()
+        about = digest(origin.identity if origin else [plan.home, *plan.extent])
+        noted = _read_json(self.decisions_about_path)
+        if noted is None:
+            files.write(self.decisions_about_path, _pretty({"about": about}), sync=True)
+        elif noted.get("about") != about:
+            raise IncompleteError(
+                f"{self.decisions_path} was made for other frames (another source, or split otherwise); move it away, "
+                f"or delete {self.decisions_about_path.name} beside it if its numbers and boxes fit these frames too"
+            )
+        return text
+
+    def decisions(self, text: str) -> tuple[Decision, ...]:
+        return review.read(text, str(self.decisions_path))
 
     # Evidence
 
@@ -229,26 +254,36 @@ class Job:
         count = len(plan.numbers)
         return media.Clock(1 / (fps or Fraction(1)), tuple(range(count)), count)
 
-    def solve_inputs(self, plan: Plan) -> str:
-        """The digest of everything the regions are made from."""
+    def solve_inputs(self, plan: Plan, decisions: str) -> str:
+        """The digest of everything the regions are made from; `decisions` is their text."""
         seen = (digest(e.number, e.pts, [d.to_json() for d in e.detections]) for e in self.evidence(plan))
-        return digest(temporal.VERSION, asdict(plan.settings), self._decisions_text(), list(seen))
+        return digest(temporal.VERSION, asdict(plan.settings), decisions, list(seen))
 
     def is_solved(self, plan: Plan) -> bool:
         """Whether the regions on disk are those of the evidence, decisions and settings of now."""
         value = _read_json(self.solved_path)
         if not value or set(plan.numbers) - _numbers(self.solved_path.parent, _REGIONS):
             return False
-        return bool(value.get("inputs") == self.solve_inputs(plan))
+        if value.get("files") != self._regions_digest(plan):
+            return False
+        return bool(value.get("inputs") == self.solve_inputs(plan, self.decisions_text(plan)))
 
-    def write_solution(self, plan: Plan, solution: Iterable[temporal.Solved]) -> int:
-        """Write the regions that changed; returns how many files did. The inputs' digest goes last, into solve.json.
+    def _regions_digest(self, plan: Plan) -> str:
+        total = hashlib.sha256()
+        for number in plan.numbers:
+            with contextlib.suppress(FileNotFoundError):
+                total.update(self.regions_path(number).read_bytes())
+        return total.hexdigest()
+
+    def write_solution(
+        self, plan: Plan, solution: Iterable[temporal.Solved], inputs: str, doubts: Iterable[Doubt] = ()
+    ) -> int:
+        """Write the regions that changed; returns how many files did. `inputs` goes last, into solve.json.
 
         solve.json goes first, too: killed in between, the regions are nobody's and are made again.
         """
-        inputs = self.solve_inputs(plan)
         self.solved_path.unlink(missing_ok=True)
-        doubts: list[Doubt] = []
+        doubts = list(doubts)
         changed = total = 0
         for solved in solution:
             value = {"frame": solved.number, "regions": [r.to_json() for r in solved.regions]}
@@ -258,7 +293,8 @@ class Job:
             if not path.exists() or path.read_bytes() != data:
                 files.write(path, data)
                 changed += 1
-        summary = {"format": FORMAT, "inputs": inputs, "regions": total, "doubts": [d.to_json() for d in doubts]}
+        summary: Json = {"format": FORMAT, "inputs": inputs, "files": self._regions_digest(plan), "regions": total}
+        summary["doubts"] = [d.to_json() for d in doubts]
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
 
@@ -295,6 +331,11 @@ class Job:
             return False
         return not plan.debug or images.read_stamp(self.debug_path(number)) == self.debug_stamp(plan, number)
 
+    def is_retouched(self, number: int) -> bool:
+        """Whether a whole picture without a stamp is there: somebody's own work, not to be written over."""
+        path = self.blurred_path(number)
+        return images.read_stamp(path) is None and images.fingerprint(path) is not None
+
     def unrendered(self, numbers: Iterable[int]) -> list[int]:
         """Those of `numbers` that have no blurred file at all: what a person deleted, or nobody made yet."""
         there = _numbers(self.folder, _BLURRED)
@@ -316,7 +357,7 @@ class Job:
         """Be counted among the living workers while the block runs; `token` is the worker's own unique name."""
         path = self._presence_path(token)
         with claims.claim(path, timeout_s=5):
-            files.write(path.with_suffix(".json"), canonical(list(detectors)).encode())
+            files.write(path.with_suffix(".json"), canonical({"detectors": list(detectors)}).encode())
             try:
                 yield
             finally:
@@ -335,7 +376,7 @@ class Job:
                     path.with_suffix(".json").unlink(missing_ok=True)
                     path.unlink(missing_ok=True)
                 else:
-                    alive[token] = list(_read_json(path.with_suffix(".json")) or [])
+                    alive[token] = list((_read_json(path.with_suffix(".json")) or {}).get("detectors", []))
         return alive
 
     def _presence_path(self, token: str) -> Path:
@@ -373,14 +414,15 @@ class Job:
             raise UsageError(f"{self.name} has no detections of {detector!r}; it has: {', '.join(known) or 'none'}")
         if plan:
             self.write_plan(replace(plan, detectors={k: v for k, v in plan.detectors.items() if k != detector}))
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_folder(folder)
 
     def remove_work(self) -> None:
         """Remove everything that can be made again; finished videos, the report and decisions stay."""
         self.remove_source_frames()
         self.remove_rendered_frames()
-        for folder in ("claims", "detections", "motion", "regions"):
-            shutil.rmtree(self.folder / folder, ignore_errors=True)
+        self.sweep()
+        for folder in ("detections", "regions", "claims"):
+            _remove_folder(self.folder / folder)
         self.plan_path.unlink(missing_ok=True)
         if self.origin_path.exists():
             self.origin_path.unlink()
@@ -389,9 +431,23 @@ class Job:
                 self.frames_folder.rmdir()
 
     def remove_all(self) -> None:
-        """Remove everything that was made, finished videos and decisions too. The source stays."""
+        """Remove everything that was made, finished videos and decisions too. What somebody else put there stays."""
         self.remove_work()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        made = [facts["path"] for facts in (self.report().get(kind) for kind in ("blurred", "debug")) if facts]
+        for path in (*map(Path, made), self.decisions_path, self.decisions_about_path, self.report_path):
+            if path.resolve().parent == self.folder.resolve():
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+
+def _remove_folder(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise files.output_error(folder, error) from error
 
 
 def _numbers(folder: Path, pattern: str) -> set[int]:
@@ -403,12 +459,13 @@ def _numbers(folder: Path, pattern: str) -> set[int]:
         return set()
 
 
-def _read_json(path: Path) -> Any:
-    """The value in a JSON file; None when it is missing or not JSON, which for a stamp means "not current"."""
+def _read_json(path: Path) -> Json | None:
+    """The object in a JSON file; None when it is missing or anything else, which for a stamp means "not current"."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    return value if isinstance(value, dict) else None
 
 
 def _pretty(value: Json) -> bytes:

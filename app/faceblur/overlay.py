@@ -8,7 +8,7 @@ import numpy as np
 from faceblur.domain import Box, Detection, Region
 from faceblur.images import Image
 
-VERSION = 1  # part of every stamp: count up when the pictures change
+VERSION = 2  # part of every stamp: count up when the pictures change
 
 _GREEN, _RED, _YELLOW, _WHITE, _BLACK = (0, 200, 0), (0, 0, 255), (0, 220, 255), (255, 255, 255), (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -1,9 +1,11 @@
 """The whole way, and the order of its steps: split, detect, solve, render, assemble. Each does only what is missing."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from faceblur import catalog, detectors
-from faceblur.assemble import assemble
+from faceblur.assemble import assemble, check_output
+from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.errors import IncompleteError
 from faceblur.job import Job
@@ -17,6 +19,7 @@ __all__ = ["assemble", "blur", "clean", "run", "run_source", "split"]
 def run(source: Path, context: Context) -> Path:
     """Everything, from a source or a folder of frames to the finished video. Returns its path."""
     job = open_job(source, context)
+    check_output(job, context)
     blur(job, context, every=True)
     return assemble(job, context)
 
@@ -38,8 +41,16 @@ def clean(job: Job, what: str, detector: str | None = None) -> None:
 
     Raises IncompleteError while workers are at work on it.
     """
-    if job.living():
-        raise IncompleteError(f"{job.name} is being worked on; stop the workers first")
+    with ExitStack() as held:
+        claimed = [job.split_claim] if job.origin_path.exists() else []
+        claimed += [job.claim_path(name) for name in ("plan", "assemble")] if job.folder.is_dir() else []
+        ours = [held.enter_context(claim(path)) for path in claimed]
+        if not all(ours) or job.living():
+            raise IncompleteError(f"{job.name} is being worked on; stop the workers first")
+        _clean(job, what, detector)
+
+
+def _clean(job: Job, what: str, detector: str | None) -> None:
     if what == "detections" and detector:
         job.remove_detections(detectors.resolve(detector))
     elif what == "frames":

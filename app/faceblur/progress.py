@@ -155,11 +155,14 @@ class Events(Plain):
 class Bars(Progress):
     """A bar per step in a terminal, with frames per second, time left and faces found."""
 
+    every_s = 0.1
+
     def __init__(self, *, verbose: bool = False) -> None:
         super().__init__(verbose=verbose)
         from rich.console import Console
 
         self._console = Console(stderr=True, highlight=False)
+        self._next = 0.0
         self._bars: Any = None
         self._task: Any = None
 
@@ -167,18 +170,24 @@ class Bars(Progress):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}"))
+        title = TextColumn("{task.description}", markup=False)  # a job may be called [one]
+        columns = (title, BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}", markup=False))
         self._bars = RichProgress(*columns, console=self._console, auto_refresh=False)
         self._task = self._bars.add_task(_title(step), total=step.total, completed=step.done, facts="")
         self._bars.start()
 
     def update(self, step: Step) -> None:
-        self._bars.update(self._task, completed=step.done, facts=_pace(step))
-        self._bars.refresh()
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self.every_s
+            self._draw(step)
 
     def end(self, step: Step) -> None:
-        self.update(step)
+        self._draw(step)
         self._bars.stop()
+        self._next = 0.0
+
+    def _draw(self, step: Step) -> None:
+        self._bars.update(self._task, total=step.total, completed=step.done, facts=_pace(step), refresh=True)
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)

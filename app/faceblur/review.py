@@ -2,8 +2,8 @@
 
     {"id": "1", "action": "hide", "kind": "face", "boxes": [[10, [x1, y1, x2, y2]], [40, [x1, y1, x2, y2]]]}
 
-Boxes stand at frame numbers; between two of them they move in a straight line. A later line with the same id replaces
-an earlier one; `"action": "withdraw"` takes it back.
+Boxes stand at frame numbers; between two of them they move in a straight line. Every id stands for one decision; a
+later line with `"action": "withdraw"` takes it back.
 """
 
 import json
@@ -18,21 +18,19 @@ _ACTIONS = ("hide", "keep", "withdraw")
 def read(text: str, name: str) -> tuple[Decision, ...]:
     """The decisions in force; IncompleteError, naming file and line, for one that cannot be understood.
 
-    A last line without its line break that cannot be understood was torn by a crash, and is ignored.
+    That holds for a torn last line too: a wish to hide that somebody wrote is never passed over.
     """
     decisions: dict[str, Decision] = {}
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             decision = _decision(json.loads(line))
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
-            if number == len(lines):
-                break
-            raise IncompleteError(
-                f"{name}, line {number}, is not a decision ({error}); mend or delete the line"
-            ) from error
+            before = decisions.get(decision.id)
+            if before and "withdraw" not in (before.action, decision.action):
+                raise ValueError(f"the id {decision.id!r} is taken; give it one of its own")
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise IncompleteError(f"{name}, line {number}, is not a decision ({error}); mend or delete it") from error
         decisions[decision.id] = decision
     return tuple(d for d in decisions.values() if d.action != "withdraw")
 

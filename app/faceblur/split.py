@@ -1,5 +1,6 @@
 """Split: a source becomes a folder of numbered frames, each with its time."""
 
+import math
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,21 +20,30 @@ def split(source: Path, context: Context) -> Job:
     """Write the frames of a source that are not there yet, and their times. Returns the job."""
     video = media.probe(source)
     sha256 = context.sha256(source)
-    job = catalog.job_for(source, sha256, context.options.input, context.options.output)
     reader = media.Reader(source, video, _recipe(context.options))
-    origin = _new_origin(source, sha256, reader, context.options)
-    with context.alone(job.split_claim, f"{job.name} is being split by another process; waiting"):
-        before = job.origin()
-        if before and before.identity == origin.identity and before.state == "complete":
-            origin = before
-            if not set(range(1, len(before.shown.pts) + 1)) - set(job.frame_numbers()):
-                context.progress.detail(f"{job.name} is split already")
+    while True:
+        job = _job(source, sha256, context)
+        with context.alone(job.split_claim, f"{job.name} is being split by another process; waiting"):
+            if _job(source, sha256, context).name == job.name:  # else another source took the name meanwhile
+                _split(job, _new_origin(source, sha256, reader, context.options), reader, context)
                 return job
-        else:
-            _clear(job, before, origin)
-        _check_space(job, origin, reader)
-        _write_frames(job, origin, reader, context)
-    return job
+
+
+def _job(source: Path, sha256: str, context: Context) -> Job:
+    return catalog.job_for(source, sha256, context.options.input, context.options.output)
+
+
+def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
+    before = job.origin()
+    if before and before.identity == origin.identity and before.state == "complete":
+        origin = before
+        if not set(range(1, len(before.shown.pts) + 1)) - set(job.frame_numbers()):
+            context.progress.detail(f"{job.name} is split already")
+            return
+    else:
+        _clear(job, before, origin)
+    _check_space(job, origin, reader)
+    _write_frames(job, origin, reader, context)
 
 
 def _new_origin(source: Path, sha256: str, reader: media.Reader, options: Options) -> Origin:
@@ -84,7 +94,7 @@ def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Conte
             context.progress.update(step)
         step.total = max(len(pts), 1)
     _check_damage(reader, len(pts), context)
-    offset = pts[0] if reader.recipe.start is not None else 0
+    offset = pts[0] if reader.recipe.start is not None else math.floor(reader.zero / reader.time_base)
     clock = media.Clock(reader.time_base, tuple(p - offset for p in pts), end - offset)
     done = replace(origin, state="complete", clock=clock, offset=offset, damaged=reader.damaged, moved=reader.moved)
     if origin.clock and origin.clock != clock:

@@ -4,13 +4,16 @@ For now each frame stands alone: a detection at or above the threshold becomes a
 output are those of a solve over time: the evidence of all frames goes in, in order, the regions of all come out.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from faceblur.domain import Box, Decision, Detection, Doubt, Region
 
+_OUTSIDE = "decision {} lies outside the picture"
 VERSION = 1  # part of every stamp: count up when the regions change
-_MEETS = 0.1  # IoU from which a person's box means this region
+_MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
+_AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +42,36 @@ class Solved:
     doubts: tuple[Doubt, ...] = ()
 
 
-def solve(frames: Iterable[Evidence], decisions: Sequence[Decision], settings: Settings) -> Iterator[Solved]:
-    """The regions of every frame, in the order of `frames`. Deterministic.
+def solve(
+    frames: Iterable[Evidence], decisions: Sequence[Decision], settings: Settings, size: tuple[int, int]
+) -> Iterator[Solved]:
+    """The regions of every frame, in the order of `frames`; `size` is width and height in pixels. Deterministic.
 
-    A decision to hide adds a region. A decision to keep takes a region away only where it meets exactly one, and
-    never one that a person wants hidden; elsewhere everything stays hidden and the moment becomes a doubt.
+    A decision to hide adds a region that goes all around its box. A decision to keep takes a region away only where it
+    means the one region that it touches, and never one that a person wants hidden; elsewhere everything stays hidden.
+    What could not be done as it was asked becomes a doubt.
     """
     for frame in frames:
         found = regions(frame.detections, settings)
         asked = [(d, box) for d in decisions if (box := d.box_at(frame.number)) is not None]
-        hidden = [Region(box, d.kind, f"decision {d.id}", 1.0) for d, box in asked if d.action == "hide"]
+        hidden = [_wished(d, box) for d, box in asked if d.action == "hide" and box.clip(*size).area > 0]
         kept: set[int] = set()
-        doubts = []
+        doubts = [Doubt(frame.number, box, _OUTSIDE.format(d.id)) for d, box in asked if not box.clip(*size).area]
         for decision, box in asked:
             if decision.action == "keep":
-                met = _meeting(found, box)
-                if len(met) == 1 and not _meeting(hidden, box):
+                met = _touching(found, box)
+                if len(met) == 1 and found[met[0]].box.iou(box) >= _MEANS and not _touching(hidden, found[met[0]].box):
                     kept.update(met)
                 else:
                     doubts.append(Doubt(frame.number, box, _reason(decision, len(met))))
         rest = [region for index, region in enumerate(found) if index not in kept]
         yield Solved(frame.number, tuple(rest + hidden), tuple(doubts))
+
+
+def unheard(decisions: Sequence[Decision], numbers: range) -> list[Doubt]:
+    """A doubt for each decision that names no frame of `numbers`, and so does nothing."""
+    outside = [d for d in decisions if d.boxes[-1][0] < numbers[0] or d.boxes[0][0] > numbers[-1]]
+    return [Doubt(*d.boxes[0], f"decision {d.id} names no frame of this job") for d in outside]
 
 
 def regions(detections: Iterable[Detection], settings: Settings = Settings()) -> list[Region]:
@@ -71,10 +83,14 @@ def regions(detections: Iterable[Detection], settings: Settings = Settings()) ->
     ]
 
 
-def _meeting(regions: Sequence[Region], box: Box) -> list[int]:
-    """The indices of the regions that a person means with `box`."""
-    return [index for index, region in enumerate(regions) if region.box.iou(box) >= _MEETS]
+def _wished(decision: Decision, box: Box) -> Region:
+    return Region(box.grow(_AROUND).rounded(), decision.kind, f"decision {decision.id}", 1.0)
+
+
+def _touching(regions: Sequence[Region], box: Box) -> list[int]:
+    """The indices of the regions that have any part in common with `box`."""
+    return [index for index, region in enumerate(regions) if region.box.touches(box)]
 
 
 def _reason(decision: Decision, met: int) -> str:
-    return f"decision {decision.id} to keep meets {met} regions, or one that a person hides: all stay hidden"
+    return f"decision {decision.id} to keep does not mean one region alone ({met} there): all stay hidden"

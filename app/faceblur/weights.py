@@ -107,7 +107,7 @@ def fetch(name: str, folders: Sequence[Path]) -> Path:
 def _writable(folder: Path) -> bool:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    return os.access(folder, os.W_OK)
+    return folder.is_dir() and os.access(folder, os.W_OK)
 
 
 def _download(url: str) -> bytes:

@@ -81,14 +81,18 @@ class Worker:
         """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
         for name in sorted(plan.detectors, key=lambda name: name not in self.own):
             self._share(self._detecting(plan, name), plan.planned(name))
-        self._complain()
+            self._complain()  # before waiting for others, who may be waiting for what failed here
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does."""
         with self.context.alone(self.job.claim_path("solve")):
             if not self.job.is_solved(plan):
-                solution = temporal.solve(self.job.evidence(plan), self.job.decisions(), plan.settings)
-                changed = self.job.write_solution(plan, self._checked(solution))
+                text = self.job.decisions_text(plan)
+                inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
+                size = (plan.width, plan.height)
+                solution = temporal.solve(self.job.evidence(plan), decisions, plan.settings, size)
+                unheard = temporal.unheard(decisions, plan.numbers)
+                changed = self.job.write_solution(plan, self._checked(solution), inputs, unheard)
                 self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
 
     def render(self, plan: Plan) -> None:
@@ -122,6 +126,9 @@ class Worker:
         self.job.write_evidence(name, number, found, of)
 
     def _render(self, plan: Plan, number: int) -> None:
+        if self.job.is_retouched(number):
+            path = self.job.blurred_path(number)
+            raise SourceError(f"{path} was changed by hand; move it away to have it made again (hide by hand: README)")
         regions = self.job.regions(number)
         stamp = self.job.blurred_stamp(plan, number, regions)
         source, target = self.job.frame_path(number), self.job.blurred_path(number)

@@ -85,7 +85,7 @@ def test_a_synced_write_is_whole_as_well(tmp_path: Path) -> None:
     assert (tmp_path / "a.bin").read_bytes() == b"data"
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(names)
 def test_any_name_that_fits_can_be_written(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     folder = tmp_path_factory.mktemp("names")

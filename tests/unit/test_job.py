@@ -7,8 +7,9 @@ import pytest
 
 from conftest import picture
 from faceblur import images
+from faceblur.catalog import find_job
 from faceblur.context import Context
-from faceblur.errors import IncompleteError
+from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
 from faceblur.pipeline import clean, split
 from faceblur.worker import Worker, blur
@@ -86,7 +87,7 @@ def test_a_solve_that_was_killed_half_way_is_made_again(clip: Path, context: Mak
     plan = job.plan()
     assert plan is not None
     with pytest.raises(RuntimeError):
-        job.write_solution(plan, _breaking())
+        job.write_solution(plan, _breaking(), job.solve_inputs(plan, ""))
     assert not job.is_solved(plan)
 
 
@@ -113,3 +114,31 @@ def test_a_stamp_knows_frame_regions_style_and_number(clip: Path, context: Make)
     before = job.blurred_stamp(plan, 1)
     images.write(job.frame_path(1), picture(seed=77))
     assert job.blurred_stamp(plan, 1) != before
+
+
+def test_cleaning_all_leaves_what_somebody_else_put_there(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    mine = job.folder / "notes.txt"
+    mine.write_text("mine")
+    clean(job, "all")
+    assert [p.name for p in job.folder.rglob("*")] == ["notes.txt"]
+
+
+def test_a_job_is_never_named_outside_its_folder(clip: Path, context: Make, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    for name in ("..", ".", "", "../output"):
+        with pytest.raises(UsageError):
+            find_job(name, tmp_path / "input", tmp_path / "output")
+
+
+def test_a_huge_gap_is_told_without_counting_it_out(foreign: Job) -> None:
+    foreign.frame_path(11).rename(foreign.frames_folder / "frame_9999999999.png")
+    with pytest.raises(IncompleteError, match="lacks frames 11-"):
+        foreign.extent()
+
+
+def test_frame_names_without_ten_digits_are_told(tmp_path: Path) -> None:
+    images.write(tmp_path / "input" / "mine" / "frame_1.png", picture())
+    with pytest.raises(IncompleteError, match="ten digits"):
+        Job("mine", tmp_path / "input", tmp_path / "output").extent()

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import moving_face, picture, pictures, play, write_clip
 
+from conftest import moving_face, picture, pictures, play, write_clip
 from faceblur import media
 from faceblur.context import Context
 from faceblur.errors import MediaError, SourceError
@@ -28,8 +28,8 @@ def blurred(context: Callable[..., Context]) -> RUN:
     return lambda source: run(source, context(preset="ultrafast"))
 
 
-def read(path: Path, recipe: media.Recipe = media.Recipe()) -> tuple[list[media.Timed], media.Reader]:
-    reader = media.Reader(path, media.probe(path), recipe)
+def read(path: Path, recipe: media.Recipe | None = None) -> tuple[list[media.Timed], media.Reader]:
+    reader = media.Reader(path, media.probe(path), recipe or media.Recipe())
     return list(reader), reader
 
 
@@ -49,6 +49,7 @@ CLOCKS = {
     "ntsc": (NTSC, range(10)),
     "variable": (Fraction(1, 1000), [0, 33, 66, 500, 520, 1000, 1001, 2950]),
     "starts-later": (Fraction(1, 600), [200, 220, 240, 260]),
+    "last-frame-long": (Fraction(1, 25), [0, 1, 2, 3, 4, 5, 6, 7, 8, 200]),
     "odd-ticks": (Fraction(1, 90000), [30, 3033, 6037, 9999]),
 }
 
@@ -67,9 +68,10 @@ def test_every_frame_keeps_its_time(tmp_path: Path, blurred: RUN, clock: str, en
 
 def test_b_frames_are_put_in_order_of_time(tmp_path: Path) -> None:
     marks = [np.full((32, 48, 3), 20 * n, np.uint8) for n in range(10)]
-    source = write_clip(tmp_path / "clip.mp4", marks, options={"bf": "3", "b_strategy": "0"})
+    options = {"bf": "3", "b_strategy": "0", "sc_threshold": "0"}
+    source = write_clip(tmp_path / "clip.mp4", marks, options=options)
     with av.open(str(source)) as container:
-        order = [p.pts for p in container.demux(video=0) if p.size]
+        order = [packet.pts for packet in container.demux(video=0) if packet.size]
     frames, _ = read(source)
     assert order != sorted(order)
     assert [round(frame.image.mean() / 20) for frame in frames] == list(range(10))
@@ -83,10 +85,10 @@ def test_video_that_starts_after_its_sound_stays_late(tmp_path: Path, blurred: R
 
 
 def test_time_of_a_transport_stream_begins_at_zero(tmp_path: Path, blurred: RUN) -> None:
-    source = write_clip(tmp_path / "clip.ts", moving_face(8), pts=range(100, 108), sound=True)
+    clip = write_clip(tmp_path / "clip.mp4", moving_face(8), pts=range(2, 10), sound=True)
+    source = remuxed(clip, tmp_path / "clip.ts", output_ts_offset="100")
     before, after = play(source), play(blurred(source))
-    shift = min(before.times[0], before.sounds[0][0][0])
-    assert shift > 0
+    assert min(before.times[0], before.sounds[0][0][0]) > 99
     assert [t - after.times[0] for t in after.times] == [t - before.times[0] for t in before.times]
     assert float(after.times[0] - after.sounds[0][0][0]) == pytest.approx(
         float(before.times[0] - before.sounds[0][0][0]), abs=0.0005
@@ -98,28 +100,29 @@ def test_time_of_a_transport_stream_begins_at_zero(tmp_path: Path, blurred: RUN)
 
 
 @pytest.mark.parametrize(
-    ("name", "codecs", "video", "ending"),
+    ("name", "codecs", "ending"),
     [
-        ("two.mp4", ["aac", "aac"], "libx264", ".mp4"),
-        ("mixed.mkv", ["aac", "ac3", "libopus"], "libx264", ".mkv"),
-        ("flac.mkv", ["flac"], "libx264", ".mkv"),
-        ("pcm.mkv", ["pcm_s16le"], "libx264", ".mkv"),
-        ("pcm.mov", ["pcm_s16le"], "libx264", ".mov"),
-        ("pcm.avi", ["pcm_s16le"], "mpeg4", ".mkv"),
-        ("mp3.avi", ["libmp3lame"], "mpeg4", ".mp4"),
-        ("opus.webm", ["libopus"], "libvpx-vp9", ".webm"),
-        ("mp2.mpg", ["mp2"], "mpeg2video", ".mp4"),
-        ("aac.ts", ["aac"], "libx264", ".mp4"),
+        ("two.mp4", "aac aac", ".mp4"),
+        ("mixed.mkv", "aac ac3 libopus", ".mkv"),
+        ("flac.mkv", "flac", ".mkv"),
+        ("pcm.mkv", "pcm_s16le", ".mkv"),
+        ("pcm.mov", "pcm_s16le", ".mov"),
+        ("pcm.avi", "pcm_s16le", ".mkv"),
+        ("mp3.avi", "libmp3lame", ".mp4"),
+        ("opus.webm", "libopus", ".webm"),
+        ("mp2.mpg", "mp2", ".mp4"),
+        ("aac.ts", "aac", ".mp4"),
     ],
 )
 def test_sound_is_copied_into_the_usual_container(
-    tmp_path: Path, blurred: RUN, name: str, codecs: list[str], video: str, ending: str
+    tmp_path: Path, blurred: RUN, name: str, codecs: str, ending: str
 ) -> None:
-    source = write_clip(tmp_path / name, moving_face(6), codec=video, sounds=codecs)
+    video = {".avi": "mpeg4", ".webm": "libvpx-vp9", ".mpg": "mpeg2video"}.get(Path(name).suffix, "libx264")
+    source = write_clip(tmp_path / name, moving_face(6), codec=video, sounds=codecs.split())
     out = blurred(source)
     before, after = play(source), play(out)
     assert out.suffix == ending
-    assert len(after.sounds) == len(codecs)
+    assert len(after.sounds) == len(codecs.split())
     for ours, theirs in zip(after.sounds, before.sounds, strict=True):
         adts = 7 if name == "aac.ts" else 0  # a header that only MPEG streams have
         assert [data for _, data in ours] == [data[adts:] for _, data in theirs]
@@ -250,8 +253,7 @@ def test_colours_and_their_tags_stay(
     low, high = (8, 248) if colour[0] == 2 else (40, 210)
     source = coloured(tmp_path / f"colours{ending}", colour, low, high)
     out = run(source, context(crf=1, preset="ultrafast"))
-    inside = planes(source)[:, :]
-    error = np.abs(planes(out) - inside)
+    error = np.abs(planes(out) - planes(source))
     assert error[8:56, 16:80].mean() < 1  # the ramp
     assert error[64:].mean() < 2  # colours; their edges are filtered
     with av.open(str(out)) as container:
@@ -320,7 +322,6 @@ def test_mistake_12_no_metadata_cover_or_data_reaches_the_output(tmp_path: Path,
     data = source.read_bytes()
     assert b"SECRET" in data
     assert b"\xff\xd8\xff" in data
-    assert media.probe(source).stream == 1
     out = blurred(source)
     made = out.read_bytes()
     assert b"SECRET" not in made
@@ -379,7 +380,7 @@ def damage(path: Path) -> int:
     return read(path)[1].damaged
 
 
-@pytest.mark.parametrize("name", ["clip.mkv", "clip.webm", "clip.avi", "fast.mp4", "clip.ts", "clip.flv"])
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.webm", "clip.avi", "fast.mp4", "clip.flv"])
 def test_a_cut_file_is_damaged_and_a_whole_one_is_not(tmp_path: Path, name: str) -> None:
     codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(Path(name).suffix, "libx264")
     whole = write_clip(tmp_path / "whole" / name, moving_face(50), codec=codec, sound=name not in ("clip.webm",))
@@ -396,6 +397,19 @@ def test_a_part_that_is_there_can_be_read_from_a_cut_file(tmp_path: Path) -> Non
     assert (len(there), reader.damaged) == (13, 0)
     _, reader = read(damaged, media.Recipe(start=Fraction(1)))
     assert reader.damaged > 0
+
+
+def test_leaving_a_damaged_file_early_never_hangs(tmp_path: Path) -> None:
+    """With PyAV's logging on, threads that report errors and the one that closes the decoder wait for each other."""
+    path = write_clip(tmp_path / "damaged.mkv", moving_face(40), options={"g": "5"})
+    data = bytearray(path.read_bytes())
+    for position in range(len(data) // 4, len(data), 40):
+        data[position] ^= 0x5A
+    path.write_bytes(data)
+    video = media.probe(path)
+    for count in range(40):
+        for _ in zip(range(count % 12), media.Reader(path, video), strict=False):
+            pass
 
 
 @pytest.mark.parametrize("name", ["flipped.ts", "flipped.mkv", "flipped.mp4"])
@@ -493,7 +507,7 @@ def test_a_part_has_exactly_the_frames_between_its_times(
     tmp_path: Path, start: str | None, end: str | None, offset: int
 ) -> None:
     marks = [np.full((32, 48, 3), 6 * n, np.uint8) for n in range(40)]
-    options = {"bf": "3", "g": "250", "b_strategy": "0", "qp": "1"}
+    options = {"bf": "3", "g": "250", "b_strategy": "0", "sc_threshold": "0", "qp": "1"}
     source = write_clip(tmp_path / "clip.mp4", marks, pts=range(offset, offset + 40), options=options)
     bounds = [None if t is None else Fraction(t) for t in (start, end)]
     frames, reader = read(source, media.Recipe(start=bounds[0], end=bounds[1]))
@@ -501,6 +515,35 @@ def test_a_part_has_exactly_the_frames_between_its_times(
     wanted = [n for n, t in enumerate(times) if (bounds[0] or 0) <= t < (bounds[1] or 99)]
     assert [round(frame.image.mean() / 6) for frame in frames] == wanted
     assert [frame.pts * reader.time_base - Fraction(offset, 25) for frame in frames] == [times[n] for n in wanted]
+
+
+OPEN = {"bf": "3", "g": "10", "x264-params": "open-gop=1:scenecut=0:b-adapt=0"}
+HEVC = {"x265-params": "log-level=none:keyint=10:bframes=3:open-gop=1:scenecut=0"}
+MPEG2 = {"bf": "2", "g": "10", "sc_threshold": "1000000000"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("open.mp4", "libx264", OPEN),
+        ("open.ts", "libx264", OPEN),
+        ("hevc.mkv", "libx265", HEVC),
+        ("two.mpg", "mpeg2video", MPEG2),
+        ("four.avi", "mpeg4", {"bf": "2", "g": "20"}),
+        ("rolling.mkv", "libx264", {"x264-params": "intra-refresh=1:keyint=20:bframes=0"}),
+    ],
+)
+def test_a_part_equals_that_part_of_the_whole(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+    marks = [np.full((64, 96, 3), 4 * n, np.uint8) for n in range(50)]
+    path = write_clip(tmp_path / name, marks, codec=codec, options=options)
+    whole, _ = read(path)
+    for start in (Fraction("0.2"), Fraction("0.84"), Fraction("1.6")):
+        part, reader = read(path, media.Recipe(start=start, end=start + Fraction("0.3")))
+        bounds = [reader.video.start + round(t / reader.time_base) for t in (start, start + Fraction("0.3"))]
+        wanted = [frame for frame in whole if bounds[0] <= frame.pts < bounds[1]]
+        assert [frame.pts for frame in part] == [frame.pts for frame in wanted]
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(part, wanted, strict=True))
+        assert reader.damaged == 0
 
 
 # Verify
@@ -517,7 +560,7 @@ def test_verify_accepts_what_was_written(tmp_path: Path) -> None:
         ({"pts": (0, 1), "end": 2}, (96, 64), "number of frames"),
         ({"pts": (0, 1, 2, 3), "end": 4}, (96, 64), "number of frames"),
         ({"pts": (0, 1, 3), "end": 4}, (96, 64), "frame 3 got the time"),
-        ({"end": 9}, (96, 64), "long instead of"),
+        ({"end": 5}, (96, 64), "long instead of"),
         ({}, (64, 96), "size"),
     ],
 )
@@ -542,7 +585,7 @@ def test_verify_notices_sound_that_is_not_the_source_s(tmp_path: Path, change: s
         "other": other,
         "moved": replace(first, begin=Fraction(-1, 10)),
     }[change]
-    with pytest.raises(MediaError, match="sound|audio"):
+    with pytest.raises(MediaError, match=r"sound|audio"):
         media.verify(path, clock, (96, 64), expected)
 
 

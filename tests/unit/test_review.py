@@ -44,9 +44,9 @@ def test_boxes_are_put_in_the_order_of_frames() -> None:
     assert [number for number, _ in decision.boxes] == [10, 20, 40]
 
 
-def test_a_later_line_replaces_an_earlier_one_with_the_same_id() -> None:
-    (decision,) = review.read(line() + line(action="keep"), "d.jsonl")
-    assert decision.action == "keep"
+def test_two_decisions_with_one_id_are_refused() -> None:
+    with pytest.raises(IncompleteError, match="the id '1' is taken"):
+        review.read(line() + line(action="keep"), "d.jsonl")
 
 
 def test_a_decision_can_be_withdrawn() -> None:
@@ -63,8 +63,9 @@ def test_a_withdrawn_decision_can_be_made_again() -> None:
 
 
 @given(st.integers(1, len(line()) - 2))
-def test_a_torn_last_line_is_ignored(length: int) -> None:
-    assert [d.id for d in review.read(line(id="0") + line()[:length], "d.jsonl")] == ["0"]
+def test_a_torn_last_line_is_refused_and_not_passed_over(length: int) -> None:
+    with pytest.raises(IncompleteError, match=r"d\.jsonl, line 2,"):
+        review.read(line(id="0") + line()[:length], "d.jsonl")
 
 
 def test_a_last_line_that_only_lacks_its_line_break_counts() -> None:

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceblur.domain import Box, Decision, Detection
-from faceblur.temporal import Evidence, Settings, Solved, regions, solve
+from faceblur.temporal import Evidence, Settings, Solved, regions, solve, unheard
 
 A, B = Box(100, 100, 140, 150), Box(200, 100, 240, 150)
+SIZE = (1000, 800)
 PLAIN = Settings(threshold=0.2, grow=0.0)
 
 
@@ -19,7 +20,7 @@ def decide(action: str, box: Box, name: str = "1", frames: tuple[int, int] = (1,
 
 
 def solve_one(detections: list[Detection], *decisions: Decision, settings: Settings = PLAIN) -> Solved:
-    return next(iter(solve([Evidence(1, 0, tuple(detections))], decisions, settings)))
+    return next(iter(solve([Evidence(1, 0, tuple(detections))], decisions, settings, SIZE)))
 
 
 def boxes(solved: Solved) -> list[Box]:
@@ -28,7 +29,7 @@ def boxes(solved: Solved) -> list[Box]:
 
 def test_every_frame_that_goes_in_comes_out_in_order() -> None:
     frames = [Evidence(number, number * 40, ()) for number in (3, 1, 7)]
-    assert [solved.number for solved in solve(frames, [], PLAIN)] == [3, 1, 7]
+    assert [solved.number for solved in solve(frames, [], PLAIN, SIZE)] == [3, 1, 7]
 
 
 def test_a_score_at_the_threshold_hides() -> None:
@@ -71,7 +72,32 @@ def test_a_face_at_the_border_keeps_its_margin_outside() -> None:
 
 
 def test_a_decision_to_hide_adds_a_region() -> None:
-    assert boxes(solve_one([face(A)], decide("hide", B))) == [A, B]
+    assert [r.reason for r in solve_one([face(A)], decide("hide", B)).regions] == ["one", "decision 1"]
+
+
+def test_an_ellipse_inside_the_region_goes_around_the_box_a_person_drew() -> None:
+    region = boxes(solve_one([], decide("hide", B)))[0]
+    corner = ((B.width / 2) / (region.width / 2)) ** 2 + ((B.height / 2) / (region.height / 2)) ** 2
+    assert corner <= 1.001
+
+
+def test_a_decision_to_hide_outside_the_picture_is_a_doubt_and_no_region() -> None:
+    solved = solve_one([], decide("hide", Box(1100, 100, 1200, 200)))
+    assert (solved.regions, len(solved.doubts)) == ((), 1)
+
+
+def test_a_decision_that_names_no_frame_is_a_doubt() -> None:
+    assert len(unheard([decide("hide", A, frames=(20, 30)), decide("hide", A, frames=(5, 30))], range(1, 10))) == 1
+
+
+def test_a_decision_to_keep_does_not_reach_a_face_beside_it() -> None:
+    beside = Box(130, 110, 170, 160)
+    solved = solve_one([face(beside)], decide("keep", A))
+    assert (boxes(solved), len(solved.doubts)) == ([beside], 1)
+
+
+def test_a_decision_to_keep_much_larger_than_the_face_keeps_nothing() -> None:
+    assert boxes(solve_one([face(A)], decide("keep", Box(50, 50, 250, 250)))) == [A]
 
 
 def test_a_decision_to_hide_names_itself_as_the_reason() -> None:
@@ -80,7 +106,7 @@ def test_a_decision_to_hide_names_itself_as_the_reason() -> None:
 
 def test_a_decision_holds_only_in_its_frames() -> None:
     frames = [Evidence(number, 0, ()) for number in range(1, 6)]
-    solved = solve(frames, [decide("hide", A, frames=(2, 4))], PLAIN)
+    solved = solve(frames, [decide("hide", A, frames=(2, 4))], PLAIN, SIZE)
     assert [s.number for s in solved if s.regions] == [2, 3, 4]
 
 

@@ -16,6 +16,7 @@ from faceblur.context import Context
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
 from faceblur.pipeline import split
+from faceblur.plan import Plan
 from faceblur.worker import Worker, blur
 
 Make = Callable[..., Context]
@@ -311,8 +312,65 @@ def test_a_hidden_box_is_hidden_between_its_frames(job: Job, context: Make) -> N
         '{"id": "9", "action": "hide", "kind": "plate", "boxes": [[2, [0, 0, 10, 10]], [6, [40, 0, 50, 10]]]}\n'
     )
     blur(job, context())
-    hidden = {n: [r.box.left for r in job.regions(n) if r.reason == "decision 9"] for n in range(1, 8)}
-    assert hidden == {1: [], 2: [0], 3: [10], 4: [20], 5: [30], 6: [40], 7: []}
+    hidden = {
+        n: [(r.box.left + r.box.right) / 2 for r in job.regions(n) if r.reason == "decision 9"] for n in range(1, 8)
+    }
+    assert hidden == {1: [], 2: [5], 3: [15], 4: [25], 5: [35], 6: [45], 7: []}
+
+
+def test_decisions_do_not_pass_to_other_frames(job: Job, context: Make, clip: Path) -> None:
+    job.folder.mkdir(parents=True)
+    job.decisions_path.write_text('{"id": "9", "action": "keep", "boxes": [[1, [0, 0, 10, 10]]]}\n')
+    blur(job, context())
+    split(clip, context(scale=48))
+    with pytest.raises(IncompleteError, match="was made for other frames"):
+        blur(job, context())
+
+
+def test_two_workers_that_each_gave_up_a_frame_do_not_wait_for_each_other(job: Job, context: Make) -> None:
+    job.frame_path(5).write_bytes(job.frame_path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82")
+    alive = Worker(job, context(detector="haar"))  # and it never makes frame 5
+    with alive.joined(every=True), pytest.raises(IncompleteError, match="frame 5 failed"):
+        blur(job, context())
+
+
+def test_a_picture_changed_by_hand_is_not_written_over(job: Job, context: Make) -> None:
+    blur(job, context())
+    images.write(job.blurred_path(2), picture(seed=5))
+    mine = job.blurred_path(2).read_bytes()
+    with pytest.raises(IncompleteError, match="was changed by hand"):
+        blur(job, context())
+    assert job.blurred_path(2).read_bytes() == mine
+
+
+def test_emptied_regions_are_noticed_and_made_again(job: Job, context: Make) -> None:
+    blur(job, context())
+    pictures = blurred(job)
+    for number in range(1, 13):
+        job.regions_path(number).write_text(f'{{"frame":{number},"regions":[]}}')
+    blur(job, context())
+    assert blurred(job) == pictures
+
+
+def test_a_decision_written_while_the_solve_runs_is_due_for_the_next(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = job.decisions_text
+
+    def written_meanwhile(plan: Plan) -> str:
+        before = text(plan)
+        if not before:
+            job.decisions_path.write_text('{"id": "1", "action": "hide", "boxes": [[1, [0, 0, 10, 10]]]}\n')
+        return before
+
+    worker = Worker(job, context())
+    with worker.joined() as plan:
+        worker.detect(plan)
+        monkeypatch.setattr(job, "is_solved", lambda plan: False)
+        monkeypatch.setattr(job, "decisions_text", written_meanwhile)
+        worker.solve(plan)
+        monkeypatch.undo()
+        assert not job.is_solved(plan)
 
 
 def test_two_processes_give_the_frames_of_one(job: Job, context: Make, tmp_path: Path) -> None:

@@ -33,10 +33,12 @@ class Detector(ABC):
         """(N, 5) float64: left, top, right, bottom in pixels of the image, and score; any order, any number."""
 
     def _tidy(self, rows: Rows, image: Image) -> list[Detection]:
+        if np.isnan(rows).any():  # must not pass for "no face"
+            raise ValueError(f"{self.name} answered with numbers that are none")
         height, width = image.shape[:2]
         found = []
         for *corners, score in rows.tolist():
-            box = Box.from_json(corners).clip(width, height).rounded()
+            box = Box(*corners).clip(width, height).rounded()
             if score >= FLOOR and box.area > 0:
                 found.append(Detection(box, min(round(score, 4), 1.0), self.kind, self.name))
         return sorted(found, key=lambda d: (-d.score, d.box.to_json()))

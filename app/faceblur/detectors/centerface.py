@@ -55,6 +55,8 @@ class CenterFace(Detector):
         size = (_to_step(width * scale), _to_step(height * scale))
         blob = cv2.dnn.blobFromImage(image, 1.0, size, (0, 0, 0), swapRB=True, crop=False)
         heat, extent, offset = self._session.run(["537", "538", "539"], {"input.1": blob})
+        if not np.isfinite(heat).all():  # not a number is not "no face"
+            raise ValueError(f"{self.name} answered with numbers that are none")
         rows = nms(_decode(heat[0, 0], extent[0], offset[0]), _IOU)
         rows[:, [0, 2]] *= width / size[0]
         rows[:, [1, 3]] *= height / size[1]

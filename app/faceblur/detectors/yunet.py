@@ -10,8 +10,9 @@ from faceblur import weights as weights_table
 from faceblur.detectors.base import FLOOR, Detector, Rows
 from faceblur.images import Image
 
-_SMALLEST = 32  # px; below this the network's coarsest grid is empty
+_SMALLEST = 64  # px; where the coarsest grid is one cell wide OpenCV 4.14 gives what happens to be in memory
 _IOU = 0.3
+_FAR = 1e6  # px; what lies beyond has no end, and could not be added up
 _TOP = 100_000  # candidates before suppression: no cap on the number of faces
 
 
@@ -33,5 +34,5 @@ class YuNet(Detector):
         _, faces = self._network.detect(padded)
         if faces is None:
             return np.empty((0, 5))
-        left, top, across, down = faces[:, :4].astype(np.float64).T
+        left, top, across, down = np.clip(faces[:, :4].astype(np.float64), -_FAR, _FAR).T
         return np.stack([left, top, left + across, top + down, faces[:, 14].astype(np.float64)], axis=1)

@@ -1,0 +1,197 @@
+"""What every detector promises, whatever is inside. A new detector joins by its row in the table."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from conftest import SHARED, picture
+from faceblur import detectors
+from faceblur.detectors.base import FLOOR, Detector
+from faceblur.domain import Box, Detection
+from faceblur.images import Image
+from faceblur.options import cache_folder
+
+SURE = 0.2  # the default threshold
+NAMES = [pytest.param(name, marks=pytest.mark.shared if name == "yunet" else ()) for name in detectors.TABLE]
+# The public-domain portrait of the astronaut Eileen Collins; her face is at 81 to 170 across and 58 to 178 down.
+PORTRAIT: Image = np.ascontiguousarray(data.astronaut()[:256, 100:356, ::-1])
+FACE = (81, 58, 170, 178)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def detector(request: pytest.FixtureRequest) -> Iterator[Detector]:
+    threads = cv2.getNumThreads()
+    yield create(request.param)
+    cv2.setNumThreads(threads)
+
+
+def create(name: str) -> Detector:
+    return detectors.create(name, [cache_folder(), SHARED / "data" / "weights"], threads=1)
+
+
+def one_face(detector: Detector) -> Image:
+    """A picture with one face at FACE."""
+    return picture(256, 256, [FACE]) if detector.name == "null" else PORTRAIT
+
+
+def crowd(detector: Detector) -> Image:
+    """A picture with forty faces, eight in a row."""
+    if detector.name == "null":
+        return picture(
+            512, 320, [(64 * i + 16, 64 * j + 16, 64 * i + 48, 64 * j + 48) for i in range(8) for j in range(5)]
+        )
+    head = cv2.resize(PORTRAIT[20:212, 30:222], (64, 64), interpolation=cv2.INTER_AREA)
+    return np.tile(head, (5, 8, 1))
+
+
+def sure(found: list[Detection]) -> list[Detection]:
+    return [one for one in found if one.score >= SURE]
+
+
+def detect(detector: Detector, image: Image) -> list[Detection]:
+    (found,) = detector.detect([image])
+    return found
+
+
+def scenes(detector: Detector) -> list[Image]:
+    """Pictures of several sizes: one face, faces cut at a border, none, many."""
+    whole = one_face(detector)
+    return [whole, whole[:, 120:], whole[:118, :200], picture(70, 50), crowd(detector)]
+
+
+def test_no_pictures_give_no_answers(detector: Detector) -> None:
+    assert detector.detect([]) == []
+
+
+def test_every_picture_gets_its_own_answer(detector: Detector) -> None:
+    assert len(detector.detect([picture(70, 50), one_face(detector), picture(40, 90)])) == 3
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_in_an_empty_picture_there_is_no_face(detector: Detector, level: int) -> None:
+    assert sure(detect(detector, np.full((120, 160, 3), level, np.uint8))) == []
+
+
+def test_in_noise_there_is_no_face(detector: Detector) -> None:
+    assert sure(detect(detector, picture(160, 120))) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (7, 5), (33, 65)])
+def test_a_picture_of_any_size_is_answered(detector: Detector, size: tuple[int, int]) -> None:
+    assert sure(detect(detector, np.full((*size, 3), 90, np.uint8))) == []
+
+
+def test_a_face_is_found_where_it_is(detector: Detector) -> None:
+    assert detect(detector, one_face(detector))[0].box.iou(Box(*FACE)) > 0.5
+
+
+def test_a_face_in_a_black_and_white_picture_is_found(detector: Detector) -> None:
+    if detector.name == "null":
+        pytest.skip("a painted face is green")
+    grey = cv2.cvtColor(cv2.cvtColor(PORTRAIT, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    assert detect(detector, grey)[0].score >= SURE
+
+
+def test_mistake_08_forty_faces_are_forty_detections(detector: Detector) -> None:
+    found = sure(detect(detector, crowd(detector)))
+    tiles = {(int(d.box.left + d.box.right) // 128, int(d.box.top + d.box.bottom) // 128) for d in found}
+    assert len(tiles) == 40
+
+
+@pytest.mark.parametrize(
+    ("side", "part"),
+    [
+        ("left", np.s_[:, 115:]),
+        ("top", np.s_[100:, :]),
+        ("right", np.s_[:, :140]),
+        ("bottom", np.s_[:140, :]),
+    ],
+)
+def test_mistake_08_a_face_cut_by_the_border_is_found_up_to_the_border(
+    detector: Detector, side: str, part: tuple[slice, slice]
+) -> None:
+    if detector.name == "haar":
+        pytest.skip("a cascade finds whole faces only")
+    image = np.ascontiguousarray(one_face(detector)[part])
+    box = detect(detector, image)[0].box
+    gap = {"left": box.left, "top": box.top, "right": image.shape[1] - box.right, "bottom": image.shape[0] - box.bottom}
+    assert 0 <= gap[side] <= 3
+
+
+def test_boxes_lie_inside_the_picture(detector: Detector) -> None:
+    for image in scenes(detector):
+        height, width = image.shape[:2]
+        boxes = [d.box for d in detect(detector, image)]
+        assert all(0 <= b.left < b.right <= width and 0 <= b.top < b.bottom <= height for b in boxes)
+
+
+def test_no_score_is_below_the_floor_or_above_one(detector: Detector) -> None:
+    for image in scenes(detector):
+        assert all(FLOOR <= d.score <= 1 for d in detect(detector, image))
+
+
+def test_low_scores_are_kept_as_evidence(detector: Detector) -> None:
+    weak = crowd(detector)
+    if detector.name == "null":
+        weak[:64, :64] = (255, 0, 0)
+    if detector.name == "haar":
+        weak = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
+    found = detect(detector, weak)
+    assert any(d.score < 0.3 for d in found)
+
+
+def test_the_best_come_first(detector: Detector) -> None:
+    scores = [d.score for d in detect(detector, crowd(detector))]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_scores_are_rounded_to_a_ten_thousandth(detector: Detector) -> None:
+    assert all(d.score == round(d.score, 4) for d in detect(detector, crowd(detector)))
+
+
+def test_boxes_are_rounded_to_a_hundredth(detector: Detector) -> None:
+    assert all(d.box == d.box.rounded() for d in detect(detector, crowd(detector)))
+
+
+def test_detections_name_their_detector_and_kind(detector: Detector) -> None:
+    assert {(d.detector, d.kind) for d in detect(detector, one_face(detector))} == {(detector.name, "face")}
+
+
+def test_a_batch_equals_one_by_one(detector: Detector) -> None:
+    images = scenes(detector)
+    assert detector.detect(images) == [detect(detector, image) for image in images]
+
+
+def test_mistake_15_nothing_survives_from_one_picture_to_the_next(detector: Detector) -> None:
+    fresh = detect(create(detector.name), one_face(detector))
+    detect(detector, crowd(detector))
+    assert detect(detector, one_face(detector)) == fresh
+
+
+def test_the_same_picture_gives_the_same_answer(detector: Detector) -> None:
+    assert detect(detector, crowd(detector)) == detect(detector, crowd(detector).copy())
+
+
+def test_a_picture_is_not_modified(detector: Detector) -> None:
+    image = one_face(detector).copy()
+    detect(detector, image)
+    assert np.array_equal(image, one_face(detector))
+
+
+def test_a_picture_that_cannot_be_written_to_is_answered(detector: Detector) -> None:
+    image = one_face(detector).copy()
+    image.flags.writeable = False
+    assert detect(detector, image) == detect(detector, one_face(detector))
+
+
+def test_a_view_into_a_larger_picture_is_answered_like_its_copy(detector: Detector) -> None:
+    view = one_face(detector)[10:230, 20:240]
+    assert detect(detector, view) == detect(detector, view.copy())
+
+
+def test_a_mirrored_view_is_answered_like_its_copy(detector: Detector) -> None:
+    view = one_face(detector)[:, ::-1]
+    assert detect(detector, view) == detect(detector, view.copy())
