@@ -4,6 +4,7 @@ Any number of workers, in any number of processes and containers, share a job th
 """
 
 import multiprocessing
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from faceblur.stop import Stop
 
 _TRIES = 3
 _NAP_S = 0.05
+_LONGEST_NAP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,9 @@ class Worker:
             return
         with self.context.progress.step(self.job.name, task.name, len(numbers), len(numbers) - left) as step:
             while pending:
-                if not self._take(task, pending, step):
-                    self.context.stop.wait(_NAP_S)
+                began = time.monotonic()
+                if not self._take(task, pending, step):  # others are at it: look again, but do not do only that
+                    self.context.stop.wait(min(_LONGEST_NAP_S, max(_NAP_S, 5 * (time.monotonic() - began))))
 
     def _take(self, task: _Task, pending: dict[int, list[int]], step: Step) -> bool:
         """Cross out what others finished and do one block; False when there is none to be had."""
