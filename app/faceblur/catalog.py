@@ -40,6 +40,8 @@ def job_for(source: Path, sha256: str, input_folder: Path, output_folder: Path) 
     """The job of a source: named after its stem, or with part of its SHA-256 where another source has that name."""
     for name in (stem := job_name(source), f"{stem}-{sha256[:8]}"):
         job = Job(name, input_folder, output_folder)
+        if job.frames_folder.is_file():  # a source without an ending, say
+            continue
         origin = job.origin()
         if not job.exists():
             return job

@@ -56,3 +56,10 @@ def test_long_names_are_shortened_and_stay_different() -> None:
     one, two = (catalog.job_name(Path("é" * 120 + end + ".mp4")) for end in "ab")
     assert one != two
     assert all(len(name.encode()) <= 150 for name in (one, two))
+
+
+def test_a_source_without_an_ending_gets_a_job_beside_it(tmp_path: Path) -> None:
+    source = tmp_path / "input" / "clip"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"a video")
+    assert catalog.job_for(source, "ab" * 32, tmp_path / "input", tmp_path / "output").name == "clip-abababab"
