@@ -231,7 +231,9 @@ def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soun
     if not path.is_file():
         raise SourceError(f"the sound of {job.name} is in {path}, which is not there; put it back and assemble again")
     if path.stat().st_size != origin.size or context.sha256(path) != origin.sha256:
-        raise IncompleteError(f"{path} is no longer what {job.name} was split from; clean {job.name} and run again")
+        raise IncompleteError(
+            f"{path} is no longer what {job.name} was split from; run `faceblur clean {job.name}` and start again"
+        )
     begin = origin.offset * origin.shown.time_base
     end = begin + origin.shown.end * origin.shown.time_base
     return media.Soundtrack(path, origin.video.sounds, begin or None, end if origin.is_part else None)

@@ -106,7 +106,7 @@ class Job:
         try:
             return Origin.from_json(value) if value else None
         except (KeyError, TypeError, ValueError) as error:
-            advice = f"clean --all {self.name} and split again"
+            advice = f"run `faceblur clean {self.name}` and split again"
             raise IncompleteError(f"{self.origin_path} cannot be understood ({error}); {advice}") from error
 
     def source_path(self, origin: Origin) -> Path:
@@ -171,27 +171,29 @@ class Job:
         files.write(self.plan_path, _pretty(plan.to_json()), sync=True)
 
     def decisions_text(self, plan: Plan) -> str:
-        """What people decided. IncompleteError when that was about other frames: their numbers would mean others now.
-
-        The first reading notes which frames the decisions are about, beside them.
-        """
+        """What people decided; IncompleteError when that was about other frames, as numbers and boxes would not fit."""
         try:
             text = self.decisions_path.read_bytes().decode()
         except FileNotFoundError:
             return ""
         except UnicodeDecodeError as error:
             raise IncompleteError(f"{self.decisions_path} is not UTF-8 text ({error}); mend it") from error
-        origin = self.origin()
-        about = digest(origin.identity if origin else [plan.home, *plan.extent])
         noted = _read_json(self.decisions_about_path)
-        if noted is None:
-            files.write(self.decisions_about_path, _pretty({"about": about}), sync=True)
-        elif noted.get("about") != about:
+        if noted and noted.get("about") != self._about(plan):
             raise IncompleteError(
                 f"{self.decisions_path} was made for other frames (another source, or split otherwise); move it away, "
                 f"or delete {self.decisions_about_path.name} beside it if its numbers and boxes fit these frames too"
             )
         return text
+
+    def bind_decisions(self, plan: Plan) -> None:
+        """Note beside the decisions which frames they are about, where that is not noted yet."""
+        if self.decisions_path.exists() and not self.decisions_about_path.exists():
+            files.write(self.decisions_about_path, _pretty({"about": self._about(plan)}), sync=True)
+
+    def _about(self, plan: Plan) -> str:
+        origin = self.origin()
+        return digest(origin.identity if origin else [plan.home, *plan.extent])
 
     def decisions(self, text: str) -> tuple[Decision, ...]:
         return review.read(text, str(self.decisions_path))

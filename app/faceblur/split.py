@@ -98,7 +98,9 @@ def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Conte
     clock = media.Clock(reader.time_base, tuple(p - offset for p in pts), end - offset)
     done = replace(origin, state="complete", clock=clock, offset=offset, damaged=reader.damaged, moved=reader.moved)
     if origin.clock and origin.clock != clock:
-        raise SourceError(f"{reader.path} gives other frames than before; clean --all {job.name} and start again")
+        raise SourceError(
+            f"{reader.path} gives other frames than before; run `faceblur clean {job.name}` and start again"
+        )
     job.write_origin(done)
 
 

@@ -88,6 +88,7 @@ class Worker:
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does."""
         with self.context.alone(self.job.claim_path("solve")):
+            self.job.bind_decisions(plan)
             if not self.job.is_solved(plan):
                 text = self.job.decisions_text(plan)
                 inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
@@ -159,11 +160,13 @@ class Worker:
 
         Blocks that others hold are looked at again after each of ours, so that the count includes their work.
         """
-        pending = dict(self.job.blocks([number for number in numbers if task.due(number)]))
-        left = sum(map(len, pending.values()))
+        left = [number for number in numbers if task.due(number)]
         if not left:
             return
-        with self.context.progress.step(self.job.name, task.name, len(numbers), len(numbers) - left) as step:
+        pending = dict(self.job.blocks(left))
+        done = sorted(set(numbers) - set(left))
+        with self.context.progress.step(self.job.name, task.name, len(numbers), len(done)) as step:
+            step.faces = sum(map(task.faces, done))
             while pending:
                 began = time.monotonic()
                 if not self._take(task, pending, step):  # others are at it: look again, but do not do only that

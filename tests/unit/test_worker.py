@@ -406,3 +406,13 @@ def test_a_picture_is_never_stamped_with_regions_it_was_not_drawn_with(
     with worker.joined() as plan:
         worker._render(plan, 3)
         assert not job.is_rendered(plan, 3)
+
+
+def test_progress_counts_the_faces_of_frames_that_were_done_before(job: Job, context: Make) -> None:
+    blur(job, context())
+    for number in (3, 4):
+        job.blurred_path(number).unlink()
+    again, steps = context(), []
+    again.progress.end = steps.append  # type: ignore[method-assign]
+    blur(job, again)
+    assert [(step.name, step.done, step.faces) for step in steps] == [("render", 12, 12)]
