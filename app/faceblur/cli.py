@@ -103,10 +103,17 @@ SPLIT = (
 DAMAGED = (option("--damaged", type=click.Choice(["refuse", "accept"]), default="refuse", help="Damaged sources."),)
 BLUR = (
     option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, centerface, yunet, haar."),
-    option("--threshold", type=float, default=_DEFAULTS.threshold, help="Lowest score that is hidden, 0 to 1."),
+    option(
+        "--threshold",
+        type=float,
+        default=_DEFAULTS.threshold,
+        help="How likely a small face must be to be hidden, 0 to 1.",
+    ),
     option("--style", type=click.Choice(STYLES), default=_DEFAULTS.style, help="How faces are hidden."),
     option("--shape", type=click.Choice(SHAPES), default=_DEFAULTS.shape, help="In which shape."),
     option("--grow", type=float, default=_DEFAULTS.grow, help="Margin on each side, as a share of the face."),
+    option("--look-back", type=float, default=_DEFAULTS.look_back, help="Frames hidden before a face is first seen."),
+    option("--look-ahead", type=float, default=_DEFAULTS.look_ahead, help="Frames hidden after it was last seen."),
     option(
         "--workers",
         type=int,

@@ -101,6 +101,31 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class Motion:
+    """How the camera moved from the frame before to this one: a similarity, in pixels of the upright frame.
+
+    What was at (x, y) is now at (a·x − b·y + dx, b·x + a·y + dy). `support` is the share of the picture's corners that
+    moved like this, 0 to 1: next to none after a cut, and then the rest means nothing.
+    """
+
+    a: float = 1.0
+    b: float = 0.0
+    dx: float = 0.0
+    dy: float = 0.0
+    support: float = 1.0
+
+    def to_json(self) -> list[float]:
+        return [self.a, self.b, self.dx, self.dy, self.support]
+
+    @classmethod
+    def from_json(cls, value: list[float]) -> Self:
+        a, b, dx, dy, support = (float(v) for v in value)
+        if not all(map(math.isfinite, (a, b, dx, dy, support))) or a == b == 0:
+            raise ValueError(f"a motion of {value}")
+        return cls(a, b, dx, dy, support)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a person said: `hide` or `keep` what lies in these boxes, from the first frame named to the last.
 
@@ -123,19 +148,26 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What will be hidden in one frame, and why: `reason` names the detector or the decision behind it."""
+    """What will be hidden in one frame, and why.
+
+    `reason` is "detection", "bridged" (between two detections), "extended" (before the first or after the last one) or
+    names a decision; `track` tells the things in a video apart, "" for decisions; `score` is how sure it is, 0 to 1.
+    """
 
     box: Box
     kind: str
     reason: str
     score: float
+    track: str = ""
 
     def to_json(self) -> Json:
-        return {"box": self.box.to_json(), "kind": self.kind, "reason": self.reason, "score": self.score}
+        value = {"box": self.box.to_json(), "kind": self.kind, "reason": self.reason, "score": self.score}
+        return value | {"track": self.track}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        return cls(Box.from_json(value["box"]), str(value["kind"]), str(value["reason"]), float(value["score"]))
+        box = Box.from_json(value["box"])
+        return cls(box, str(value["kind"]), str(value["reason"]), float(value["score"]), str(value["track"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
-from faceblur import claims, files, images, media, overlay, redaction, review, temporal
-from faceblur.domain import Decision, Detection, Doubt, Json, Region, canonical, digest
+from faceblur import claims, files, images, media, motion, overlay, redaction, review, temporal
+from faceblur.domain import Decision, Detection, Doubt, Json, Motion, Region, canonical, digest
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.plan import FORMAT, Origin, Plan, naming
 
@@ -24,7 +24,7 @@ _FRAME = r"frame_(\d{10})\.png"
 _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
-_SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
+_SHARES = 50  # a job is cut into at least this many blocks, so that many workers end together
 
 
 class Job:
@@ -79,6 +79,9 @@ class Job:
 
     def evidence_path(self, detector: str, number: int) -> Path:
         return self.folder / "detections" / detector / f"frame_{number:010}.json"
+
+    def motion_path(self, number: int) -> Path:
+        return self.folder / "motion" / f"frame_{number:010}.json"
 
     def regions_path(self, number: int) -> Path:
         return self.folder / "regions" / f"frame_{number:010}.json"
@@ -223,6 +226,18 @@ class Job:
         current = value and of and value.get("stamp") == digest("evidence", of, detector)
         return value if current else None
 
+    def motion(self, number: int) -> Motion | None:
+        """How the camera moved from the frame before to this one; None when that is not known for these two frames."""
+        value = _read_json(self.motion_path(number))
+        of = [images.fingerprint(self.frame_path(n)) for n in (number - 1, number)]
+        current = value and all(of) and value.get("stamp") == digest("motion", motion.VERSION, of)
+        return Motion.from_json(value["motion"]) if value and current else None
+
+    def write_motion(self, number: int, found: Motion, of: tuple[str, str]) -> None:
+        """Store how the camera moved between the two frames whose fingerprints were `of`."""
+        value = {"frame": number, "stamp": digest("motion", motion.VERSION, of), "motion": found.to_json()}
+        files.write(self.motion_path(number), canonical(value).encode())
+
     def detections(self, plan: Plan, number: int) -> list[Detection]:
         """All that the planned detectors said about a frame; IncompleteError unless one of them was to see it, and did.
 
@@ -246,20 +261,27 @@ class Job:
         """The evidence of all frames, in order."""
         clock = self.clock(plan)
         for number, pts in zip(plan.numbers, clock.pts, strict=True):
-            yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)))
+            moved = self.motion(number) if number > plan.first else None
+            if number > plan.first and moved is None:
+                raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
+            yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)), moved)
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:
-        """When the frames are shown. Foreign frames count at `fps`, or one a tick while only their order matters."""
+        """When the frames are shown. Foreign frames count at `fps`, taken for 25 while nobody said it."""
         origin = self.origin()
         if origin:
             return origin.shown
         count = len(plan.numbers)
-        return media.Clock(1 / (fps or Fraction(1)), tuple(range(count)), count)
+        return media.Clock(1 / (fps or Fraction(25)), tuple(range(count)), count)
 
     def solve_inputs(self, plan: Plan, decisions: str) -> str:
         """The digest of everything the regions are made from; `decisions` is their text."""
-        seen = (digest(e.number, e.pts, [d.to_json() for d in e.detections]) for e in self.evidence(plan))
-        return digest(temporal.VERSION, asdict(plan.settings), decisions, list(seen))
+        seen = (
+            digest(e.number, e.pts, [d.to_json() for d in e.detections], e.motion and e.motion.to_json())
+            for e in self.evidence(plan)
+        )
+        tick = str(self.clock(plan).time_base)
+        return digest(temporal.VERSION, asdict(plan.settings), decisions, tick, list(seen))
 
     def is_solved(self, plan: Plan) -> bool:
         """Whether the regions on disk are those of the evidence, decisions and settings of now."""
@@ -319,12 +341,13 @@ class Job:
         A renderer asks before it reads the frame, with the regions that it draws: whatever is changed meanwhile, the
         stamp never promises more than the picture holds.
         """
-        shown = [r.to_json() for r in (self.regions(number) if regions is None else regions)]
+        shown = [r.box.to_json() for r in (self.regions(number) if regions is None else regions)]
         return digest("blurred", redaction.VERSION, self.fingerprint(number), number, shown, asdict(plan.look))
 
     def debug_stamp(self, plan: Plan, number: int) -> str:
         seen = [d.to_json() for d in self.detections(plan, number)]
-        return digest("debug", overlay.VERSION, self.blurred_stamp(plan, number), seen, plan.threshold)
+        shown = [r.to_json() for r in self.regions(number)]
+        return digest("debug", overlay.VERSION, self.blurred_stamp(plan, number), seen, shown)
 
     def is_rendered(self, plan: Plan, number: int) -> bool:
         """Whether the frame's blurred picture, and its debug picture if asked for, is there, whole and current."""
@@ -394,7 +417,12 @@ class Job:
 
     def sweep(self) -> None:
         """Remove the leftovers of killed workers. Nobody may be working on the job."""
-        for folder in (self.folder, self.solved_path.parent, *self.folder.glob("detections/*")):
+        for folder in (
+            self.folder,
+            self.solved_path.parent,
+            self.motion_path(0).parent,
+            *self.folder.glob("detections/*"),
+        ):
             files.sweep(folder)
 
     def remove_source_frames(self) -> None:
@@ -423,7 +451,7 @@ class Job:
         self.remove_source_frames()
         self.remove_rendered_frames()
         self.sweep()
-        for folder in ("detections", "regions", "claims"):
+        for folder in ("detections", "motion", "regions", "claims"):
             _remove_folder(self.folder / folder)
         self.plan_path.unlink(missing_ok=True)
         if self.origin_path.exists():

@@ -46,6 +46,8 @@ class Options:
     detector: str = "fast"
     threshold: float = 0.2
     grow: float = 0.15
+    look_back: float = 10
+    look_ahead: float = 10
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False
@@ -65,6 +67,8 @@ class Options:
             _one_of("overlay", name, OVERLAYS)
         _within("threshold", self.threshold, 0, 1)
         _within("grow", self.grow, 0, 3)
+        _within("look-back", self.look_back, 0, 1000)
+        _within("look-ahead", self.look_ahead, 0, 1000)
         _within("crf", self.crf, 0, 51)
         _within("workers", self.workers, 1, 1024)
         _within("scale", self.scale, 16, 16384)

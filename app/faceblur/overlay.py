@@ -8,29 +8,40 @@ import numpy as np
 from faceblur.domain import Box, Detection, Region
 from faceblur.images import Image
 
-VERSION = 2  # part of every stamp: count up when the pictures change
+VERSION = 3  # part of every stamp: count up when the pictures change
 
 _GREEN, _RED, _YELLOW, _WHITE, _BLACK = (0, 200, 0), (0, 0, 255), (0, 220, 255), (255, 255, 255), (0, 0, 0)
+_ORANGE, _CYAN, _MAGENTA = (0, 140, 255), (255, 220, 0), (255, 0, 255)
+_COLOURS = {"detection": _YELLOW, "bridged": _ORANGE, "extended": _CYAN}  # magenta for what a person decided
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def debug(
-    image: Image, number: int, detections: Sequence[Detection], regions: Sequence[Region], threshold: float
-) -> Image:
+def debug(image: Image, number: int, detections: Sequence[Detection], regions: Sequence[Region]) -> Image:
     """A copy of the untouched (H, W, 3) uint8 BGR frame with everything that is known about it.
 
-    Detections are green from `threshold` up and red below, with score and detector; regions are outlined in yellow.
-    The faces are visible: it is a picture for the person who checks, not for publishing.
+    Regions are outlined thick, in a colour that says why they are hidden, with their track and how sure it is;
+    detections thin, with score and detector: green where a region hides them, red where none does. The faces are
+    visible: it is a picture for the person who checks, not for publishing.
     """
     picture = image.copy()
     for region in regions:
-        _outline(picture, region.box, _YELLOW)
+        colour = _COLOURS.get(region.reason, _MAGENTA)
+        _outline(picture, region.box, colour, 2)
+        text = f"{region.track} {region.reason} {region.score:.2f}".strip()
+        line = int(np.ceil(30 * _scale(picture) * 0.55))
+        _text(picture, text, (int(region.box.left), int(region.box.bottom) + line), colour, _scale(picture) * 0.55)
     for detection in reversed(detections):
-        colour = _GREEN if detection.score >= threshold else _RED
+        colour = _GREEN if _is_hidden(detection.box, regions) else _RED
         _outline(picture, detection.box, colour)
         text = f"{detection.score:.2f} {detection.detector}"
         _text(picture, text, (int(detection.box.left), int(detection.box.top) - 3), colour, _scale(picture) * 0.55)
     return caption(picture, f"frame {number}  {len(regions)} hidden  NOT REDACTED")
+
+
+def _is_hidden(box: Box, regions: Sequence[Region]) -> bool:
+    """Whether the middle of a box lies in a region."""
+    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    return any(r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom for r in regions)
 
 
 def caption(image: Image, text: str) -> Image:
@@ -40,13 +51,13 @@ def caption(image: Image, text: str) -> Image:
     return picture
 
 
-def _outline(picture: Image, box: Box, colour: tuple[int, int, int]) -> None:
+def _outline(picture: Image, box: Box, colour: tuple[int, int, int], weight: int = 1) -> None:
     box = box.clip(picture.shape[1], picture.shape[0])
     if box.area == 0:
         return
     low = (round(box.left), round(box.top))
     high = (round(box.right) - 1, round(box.bottom) - 1)
-    cv2.rectangle(picture, low, high, colour, max(1, picture.shape[0] // 540))
+    cv2.rectangle(picture, low, high, colour, max(1, picture.shape[0] // 540) * weight)
 
 
 def _text(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int], scale: float) -> None:

@@ -10,6 +10,7 @@ from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError
 
 FORMAT = 1
+LOOK = ("threshold", "grow", "look_back", "look_ahead", "style", "shape", "debug")  # how to solve and render
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Plan:
     detectors: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     threshold: float = 0.2
     grow: float = 0.15
+    look_back: float = 10
+    look_ahead: float = 10
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False
@@ -93,7 +96,7 @@ class Plan:
 
     @property
     def settings(self) -> temporal.Settings:
-        return temporal.Settings(self.threshold, self.grow)
+        return temporal.Settings(self.threshold, self.grow, self.look_back, self.look_ahead)
 
     @property
     def look(self) -> redaction.Style:

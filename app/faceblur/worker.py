@@ -8,22 +8,23 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from faceblur import detectors, images, overlay, temporal
+from faceblur import detectors, images, motion, overlay, temporal
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
 from faceblur.job import Job
 from faceblur.options import Options, processors
-from faceblur.plan import Plan, naming
+from faceblur.plan import LOOK, Plan, naming
 from faceblur.progress import Step
 from faceblur.redaction import redact
 from faceblur.stop import Stop
 
 _TRIES = 3
+_LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
 _NAP_S = 0.05
 _LONGEST_NAP_S = 5.0
 
@@ -48,6 +49,7 @@ class Worker:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     threads: int = 0
     _made: dict[str, Detector] = field(default_factory=dict)
+    _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
     _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
     _problems: dict[int, str] = field(default_factory=dict)
 
@@ -84,6 +86,8 @@ class Worker:
         for name in sorted(plan.detectors, key=lambda name: name not in self.own):
             self._share(self._detecting(plan, name), plan.planned(name))
             self._complain()  # before waiting for others, who may be waiting for what failed here
+        self._share(self._moving(), plan.numbers[1:])
+        self._complain()
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does."""
@@ -93,7 +97,8 @@ class Worker:
                 text = self.job.decisions_text(plan)
                 inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
                 size = (plan.width, plan.height)
-                solution = temporal.solve(self.job.evidence(plan), decisions, plan.settings, size)
+                tick = self.job.clock(plan).time_base
+                solution = temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick)
                 unheard = temporal.unheard(decisions, plan.numbers)
                 changed = self.job.write_solution(plan, self._checked(solution), inputs, unheard)
                 self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
@@ -107,9 +112,18 @@ class Worker:
         return _Task(
             name=f"detect-{name}",
             due=lambda number: not self.job.has_evidence(name, number),
-            make=lambda number: self._detect(name, number),
-            faces=lambda number: sum(d.score >= plan.threshold for d in self.job.seen_by(name, number)),
+            make=lambda number: self._detect(plan, name, number),
+            faces=lambda number: sum(d.score >= _LIKELY for d in self.job.seen_by(name, number)),
             mine=lambda: name in self.own or self._orphaned(name),
+        )
+
+    def _moving(self) -> _Task:
+        """What detecting left over: most motion is measured there, where the pictures are at hand."""
+        return _Task(
+            name="motion",
+            due=lambda number: self.job.motion(number) is None,
+            make=self._move,
+            faces=lambda number: 0,
         )
 
     def _rendering(self, plan: Plan) -> _Task:
@@ -122,11 +136,29 @@ class Worker:
 
     # One frame
 
-    def _detect(self, name: str, number: int) -> None:
+    def _detect(self, plan: Plan, name: str, number: int) -> None:
         of = self.job.fingerprint(number)
         image = images.read(self.job.frame_path(number))
         [found] = self._detector(name).detect([image])
         self.job.write_evidence(name, number, found, of)
+        self._view(number, of, image)
+        if number > plan.first and self.job.motion(number) is None:
+            with suppress(SourceError):  # of the frame before, which is told where that one is detected
+                self._move(number)
+
+    def _move(self, number: int) -> None:
+        """Measure how the camera moved since the frame before."""
+        (of_before, before), (of, after) = (self._view(n, self.job.fingerprint(n)) for n in (number - 1, number))
+        width = images.size(self.job.frame_path(number))[0]
+        self.job.write_motion(number, motion.between(before, after, width), (of_before, of))
+
+    def _view(self, number: int, of: str, image: images.Image | None = None) -> tuple[str, images.Image]:
+        """The fingerprint `of` a frame and its small picture, which is kept, as the frame after it needs it too."""
+        if self._views.get(number, ("",))[0] != of:
+            whole = images.read(self.job.frame_path(number)) if image is None else image
+            near = {n: view for n, view in self._views.items() if abs(n - number) == 1}
+            self._views = near | {number: (of, motion.small(whole))}
+        return self._views[number]
 
     def _render(self, plan: Plan, number: int) -> None:
         if self.job.is_retouched(number):
@@ -145,7 +177,7 @@ class Worker:
     def _render_debug(self, plan: Plan, number: int) -> None:
         stamp = self.job.debug_stamp(plan, number)
         seen, regions = self.job.detections(plan, number), self.job.regions(number)
-        picture = overlay.debug(images.read(self.job.frame_path(number)), number, seen, regions, plan.threshold)
+        picture = overlay.debug(images.read(self.job.frame_path(number)), number, seen, regions)
         images.write(self.job.debug_path(number), picture, stamp)
 
     def _detector(self, name: str) -> Detector:
@@ -242,8 +274,8 @@ class Worker:
         o = self.context.options
         fresh = Plan(self.job.home, *self.job.extent())
         plan = before if before and before.extent == fresh.extent else fresh
-        look = {"threshold": o.threshold, "grow": o.grow, "style": o.style, "shape": o.shape, "debug": o.debug}
-        asked = replace(plan, **look)  # type: ignore[arg-type] # the types are those of Options
+        look = {name: getattr(o, name) for name in LOOK}
+        asked = replace(plan, **look)
         if before is not None and not alone and asked != before:
             different = ", ".join(k for k in look if getattr(before, k) != getattr(asked, k)) or "frames"
             raise IncompleteError(

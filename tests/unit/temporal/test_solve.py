@@ -1,4 +1,4 @@
-"""From evidence to regions: the threshold, the margin, and what people decided."""
+"""One frame alone: the threshold, the margin, and what people decided."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,13 @@ from faceblur.temporal import Evidence, Settings, Solved, regions, solve, unhear
 
 A, B = Box(100, 100, 140, 150), Box(200, 100, 240, 150)
 SIZE = (1000, 800)
+SMALL = Box(100, 100, 120, 120)
 PLAIN = Settings(threshold=0.2, grow=0.0)
+
+
+def margin(box: Box) -> Box:
+    """The box with the smallest margin there is."""
+    return Box(box.left - 3, box.top - 3, box.right + 3, box.bottom + 3)
 
 
 def face(box: Box, score: float = 0.9, detector: str = "one") -> Detection:
@@ -32,24 +38,47 @@ def test_every_frame_that_goes_in_comes_out_in_order() -> None:
     assert [solved.number for solved in solve(frames, [], PLAIN, SIZE)] == [3, 1, 7]
 
 
-def test_a_score_at_the_threshold_hides() -> None:
-    assert boxes(solve_one([face(A, 0.2)])) == [A]
+def test_a_score_at_the_threshold_hides_a_small_face() -> None:
+    assert boxes(solve_one([face(SMALL, 0.2)])) == [margin(SMALL)]
 
 
 def test_a_score_below_the_threshold_does_not_hide() -> None:
-    assert boxes(solve_one([face(A, 0.1999)])) == []
+    assert boxes(solve_one([face(SMALL, 0.199)])) == []
 
 
-def test_what_any_detector_found_is_hidden() -> None:
-    assert boxes(solve_one([face(A, detector="one"), face(B, detector="two")])) == [A, B]
+def test_a_large_face_must_be_surer_than_a_small_one() -> None:
+    assert boxes(solve_one([face(Box(100, 100, 180, 180), 0.3)])) == []
 
 
-def test_a_region_names_its_detector() -> None:
-    assert solve_one([face(A, detector="yunet")]).regions[0].reason == "yunet"
+def test_a_huge_face_need_not_be_surer_than_a_large_one() -> None:
+    large, huge = (solve_one([face(Box(0, 0, side, side), 0.8)]) for side in (110, 700))
+    assert len(large.regions) == len(huge.regions) == 1
 
 
-def test_a_region_keeps_the_score() -> None:
-    assert solve_one([face(A, 0.37)]).regions[0].score == 0.37
+def test_the_lowest_threshold_hides_everything() -> None:
+    assert len(solve_one([face(Box(0, 0, 700, 700), 0.05)], settings=Settings(threshold=0)).regions) == 1
+
+
+def test_a_face_that_two_detectors_found_is_one_region() -> None:
+    near = Box(102, 101, 141, 152)
+    assert len(boxes(solve_one([face(A, detector="one"), face(near, detector="two")]))) == 1
+
+
+def test_faces_that_two_detectors_found_are_all_hidden() -> None:
+    assert boxes(solve_one([face(A, detector="one"), face(B, detector="two")])) == [margin(A), margin(B)]
+
+
+def test_what_one_detector_says_twice_stays_two_regions() -> None:
+    assert len(boxes(solve_one([face(A), face(A)]))) == 2
+
+
+def test_a_region_says_why_it_is_hidden() -> None:
+    assert (solve_one([face(A)]).regions[0].reason, solve_one([face(A)]).regions[0].track) == ("detection", "1.1")
+
+
+def test_a_region_says_how_sure_it_is() -> None:
+    unsure, sure = (solve_one([face(SMALL, score)]).regions[0].score for score in (0.3, 0.9))
+    assert 0.2 < unsure < sure < 1
 
 
 def test_mistake_13_a_region_grows_evenly_from_the_detections_own_box() -> None:
@@ -62,7 +91,7 @@ def test_a_region_never_covers_less_than_its_detection(
     grow: float, left: float, top: float, width: float, height: float
 ) -> None:
     box = Box(left, top, left + width, top + height).rounded()
-    region = regions([face(box)], Settings(grow=grow))[0].box
+    region = regions([face(box)], Settings(threshold=0, grow=grow))[0].box
     assert region.left <= box.left < box.right <= region.right
     assert region.top <= box.top < box.bottom <= region.bottom
 
@@ -72,7 +101,7 @@ def test_a_face_at_the_border_keeps_its_margin_outside() -> None:
 
 
 def test_a_decision_to_hide_adds_a_region() -> None:
-    assert [r.reason for r in solve_one([face(A)], decide("hide", B)).regions] == ["one", "decision 1"]
+    assert [r.reason for r in solve_one([face(A)], decide("hide", B)).regions] == ["detection", "decision 1"]
 
 
 def test_an_ellipse_inside_the_region_goes_around_the_box_a_person_drew() -> None:
@@ -93,11 +122,11 @@ def test_a_decision_that_names_no_frame_is_a_doubt() -> None:
 def test_a_decision_to_keep_does_not_reach_a_face_beside_it() -> None:
     beside = Box(130, 110, 170, 160)
     solved = solve_one([face(beside)], decide("keep", A))
-    assert (boxes(solved), len(solved.doubts)) == ([beside], 1)
+    assert (boxes(solved), len(solved.doubts)) == ([margin(beside)], 1)
 
 
 def test_a_decision_to_keep_much_larger_than_the_face_keeps_nothing() -> None:
-    assert boxes(solve_one([face(A)], decide("keep", Box(50, 50, 250, 250)))) == [A]
+    assert boxes(solve_one([face(A)], decide("keep", Box(50, 50, 250, 250)))) == [margin(A)]
 
 
 def test_a_decision_to_hide_names_itself_as_the_reason() -> None:
@@ -111,12 +140,12 @@ def test_a_decision_holds_only_in_its_frames() -> None:
 
 
 def test_a_decision_to_keep_takes_away_the_one_region_it_meets() -> None:
-    assert boxes(solve_one([face(A), face(B)], decide("keep", A))) == [B]
+    assert boxes(solve_one([face(A), face(B)], decide("keep", A))) == [margin(B)]
 
 
 def test_a_decision_to_keep_that_meets_two_regions_takes_away_none() -> None:
     wide = Box(A.left, A.top, B.right, B.bottom)
-    assert boxes(solve_one([face(A), face(B)], decide("keep", wide))) == [A, B]
+    assert boxes(solve_one([face(A), face(B)], decide("keep", wide))) == [margin(A), margin(B)]
 
 
 def test_a_decision_to_keep_that_meets_two_regions_is_a_doubt() -> None:
@@ -134,7 +163,7 @@ def test_a_decision_to_keep_that_was_followed_is_no_doubt() -> None:
 
 
 def test_hide_beats_keep() -> None:
-    assert A in boxes(solve_one([face(A)], decide("keep", A, "1"), decide("hide", A, "2")))
+    assert margin(A) in boxes(solve_one([face(A)], decide("keep", A, "1"), decide("hide", A, "2")))
 
 
 def test_a_decision_to_keep_what_a_person_hides_is_a_doubt() -> None:
@@ -144,7 +173,7 @@ def test_a_decision_to_keep_what_a_person_hides_is_a_doubt() -> None:
 def test_one_decision_to_keep_does_not_make_another_fit() -> None:
     near = Box(150, 100, 190, 150)
     wide = Box(A.left, A.top, near.right, near.bottom)
-    assert boxes(solve_one([face(A), face(near)], decide("keep", A, "1"), decide("keep", wide, "2"))) == [near]
+    assert boxes(solve_one([face(A), face(near)], decide("keep", A, "1"), decide("keep", wide, "2"))) == [margin(near)]
 
 
 def test_the_order_of_decisions_to_keep_does_not_matter() -> None:
@@ -158,4 +187,4 @@ def test_two_decisions_to_keep_the_same_face_are_no_doubt() -> None:
 
 
 def test_two_equal_regions_are_not_taken_for_one() -> None:
-    assert boxes(solve_one([face(A), face(A)], decide("keep", A))) == [A, A]
+    assert boxes(solve_one([face(A), face(A)], decide("keep", A))) == [margin(A), margin(A)]

@@ -1,0 +1,147 @@
+"""From evidence to regions, over time; plain data in, plain data out, no pictures.
+
+Evidence of all frames goes in, in order; regions of all come out. A shot is solved as a whole: detections of any score
+are linked into chains, chains that are believed become tracks, and a track hides its thing in every frame from before
+its first to after its last detection.
+
+Only frames of the same shot, and next to none beyond a few seconds, change what is hidden in one. A live stream can so
+call `solve` again and again on the evidence of its last seconds, and show a frame once enough came after it.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from faceblur import calibration
+from faceblur.domain import Box, Decision, Detection, Doubt, Region
+from faceblur.temporal.links import link
+from faceblur.temporal.shots import Evidence, Shot, shots
+from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, follow
+
+__all__ = ["Evidence", "Settings", "Solved", "regions", "solve", "unheard"]
+
+_OUTSIDE = "decision {} lies outside the picture"
+VERSION = 2  # part of every stamp: count up when the regions change
+_MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
+_AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
+_LEAST_PX = 3.0  # the smallest margin
+_DRIFT = 0.02  # by how much of its size a box grows on each side with each unit of time that it was not seen
+_REASONS = {SEEN: "detection", BRIDGED: "bridged", EXTENDED: "extended"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`threshold` is how likely something of 20 px must be a face to be hidden; larger things must be likelier.
+
+    `grow` is the margin on each side as a share of the box, at least 3 px. For `look_back` frames before its first and
+    `look_ahead` frames after its last detection a track is carried on.
+    """
+
+    threshold: float = 0.2
+    grow: float = 0.15
+    look_back: float = 10
+    look_ahead: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What will be hidden in one frame, and what a person should look at."""
+
+    number: int
+    regions: tuple[Region, ...]
+    doubts: tuple[Doubt, ...] = ()
+
+
+def solve(
+    frames: Iterable[Evidence],
+    decisions: Sequence[Decision],
+    settings: Settings,
+    size: tuple[int, int],
+    tick: Fraction = Fraction(1, 30),
+) -> Iterator[Solved]:
+    """The regions of every frame, in the order of `frames`. Deterministic.
+
+    `size` is width and height in pixels, `tick` the unit of pts in seconds.
+
+    A decision to hide adds a region that goes all around its box. A decision to keep takes a region away only where it
+    means the one region that it touches, and never one that a person wants hidden; elsewhere everything stays hidden.
+    What could not be done as it was asked becomes a doubt.
+    """
+    for shot in shots(frames, float(tick)):
+        found: list[list[Region]] = [[] for _ in shot.numbers]
+        for track in _tracks(shot, settings, size):
+            for index, region in _regions(track, settings):
+                found[index].append(region)
+        for number, regions in zip(shot.numbers, found, strict=True):
+            yield _decided(number, regions, decisions, size)
+
+
+def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> Iterator[Track]:
+    """The chains of a shot that are believed, followed through all their frames."""
+    least = calibration.logit(settings.threshold)
+    for chain in link(shot):
+        odds = belief(shot, chain)
+        if odds >= least:
+            yield follow(shot, chain, odds, back=settings.look_back, ahead=settings.look_ahead, extent=size)
+
+
+def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
+    """(index of the frame in the shot, region) for each frame of a track."""
+    shot = track.shot
+    sides = np.exp(track.size)
+    reach = sides / 2 + np.maximum(settings.grow * sides, _LEAST_PX) + _DRIFT * track.unsure[:, None] * sides
+    low = np.stack([track.middle.real, track.middle.imag], axis=1) - reach
+    high = low + 2 * reach
+    seen = np.nonzero(track.member >= 0)[0]  # never smaller than what was seen in the frame itself
+    middle, half = shot.middle[track.member[seen]], np.exp(shot.size[track.member[seen]]) / 2
+    middle = np.stack([middle.real, middle.imag], axis=1)
+    low[seen], high[seen] = np.minimum(low[seen], middle - half), np.maximum(high[seen], middle + half)
+    boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
+    score = round(calibration.probability(track.odds), 4)
+    kind = shot.kinds[track.kind]
+    for offset, (box, how) in enumerate(zip(boxes, track.how.tolist(), strict=True)):
+        yield track.first + offset, Region(Box(*box), kind, _REASONS[how], score, track.name)
+
+
+def _decided(number: int, found: list[Region], decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
+    asked = [(d, box) for d in decisions if (box := d.box_at(number)) is not None]
+    hidden = [_wished(d, box) for d, box in asked if d.action == "hide" and box.clip(*size).area > 0]
+    kept: set[int] = set()
+    doubts = [Doubt(number, box, _OUTSIDE.format(d.id)) for d, box in asked if not box.clip(*size).area]
+    for decision, box in asked:
+        if decision.action == "keep":
+            met = _touching(found, box)
+            if len(met) == 1 and found[met[0]].box.iou(box) >= _MEANS and not _touching(hidden, found[met[0]].box):
+                kept.update(met)
+            else:
+                doubts.append(Doubt(number, box, _reason(decision, len(met))))
+    rest = [region for index, region in enumerate(found) if index not in kept]
+    return Solved(number, tuple(rest + hidden), tuple(doubts))
+
+
+def unheard(decisions: Sequence[Decision], numbers: range) -> list[Doubt]:
+    """A doubt for each decision that names no frame of `numbers`, and so does nothing."""
+    outside = [d for d in decisions if d.boxes[-1][0] < numbers[0] or d.boxes[0][0] > numbers[-1]]
+    return [Doubt(*d.boxes[0], f"decision {d.id} names no frame of this job") for d in outside]
+
+
+def regions(detections: Iterable[Detection], settings: Settings = Settings()) -> list[Region]:
+    """The regions of a picture that stands alone, such as a photo."""
+    [alone] = solve([Evidence(1, 0, tuple(detections))], (), settings, (1 << 30, 1 << 30))
+    return list(alone.regions)
+
+
+def _wished(decision: Decision, box: Box) -> Region:
+    return Region(box.grow(_AROUND).rounded(), decision.kind, f"decision {decision.id}", 1.0)
+
+
+def _touching(regions: Sequence[Region], box: Box) -> list[int]:
+    """The indices of the regions that have any part in common with `box`."""
+    return [index for index, region in enumerate(regions) if region.box.touches(box)]
+
+
+def _reason(decision: Decision, met: int) -> str:
+    return f"decision {decision.id} to keep does not mean one region alone ({met} there): all stay hidden"

@@ -1,0 +1,195 @@
+"""Evidence as arrays, shot by shot: when, where, how big and how sure; and how to carry places from frame to frame.
+
+Places are complex numbers (x + iy, pixels), so that the camera's motion, a similarity, is z -> turn · z + shift.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceblur import calibration
+from faceblur.domain import Detection, Motion
+
+Reals = NDArray[np.float64]
+Places = NDArray[np.complex128]
+Indices = NDArray[np.int64]
+
+REACH = 7  # frames to each side that a place is smoothed over
+_CUT = 0.2  # support below which a frame has nothing to do with the one before; see motion.between
+_FLASH = 3  # frames; two cuts closer than this are a flash of light or a torn picture, not a shot
+_UNIT_S = 1 / 30  # times are counted in frames, but at higher rates in thirtieths of a second
+_SAME = 0.45  # IoU from which what two detectors say is about one thing
+_LONGEST = 2.0  # units from one frame to the next: a picture that stands still for long does not move far
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about one frame before anything is decided.
+
+    `number` and `pts` say which frame it is, `detections` what all detectors said, of any score; `motion` is how the
+    camera moved since the frame before, None where there is none.
+    """
+
+    number: int
+    pts: int
+    detections: tuple[Detection, ...]
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """The frames from one cut to the next. N frames, M detections in the order of their frames.
+
+    `time` (N,) counts in units of a frame, at least 1/30 s each; `clock` (N,) is the same but for pauses, none of which
+    counts for more than two units. `turn` and `shift` (N,) carry places from the frame before. `frame` (M,) is the index
+    of a detection's frame, `middle` (M,) its place, `size` (M, 2) the natural logarithms of width and height, `odds`
+    (M,) the log-odds that it is real, `kind` (M,) an index into `kinds`.
+    """
+
+    numbers: list[int]
+    time: Reals
+    clock: Reals
+    turn: Places
+    shift: Places
+    frame: Indices
+    middle: Places
+    size: Reals
+    odds: Reals
+    kind: Indices
+    kinds: list[str]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @cached_property
+    def around(self) -> tuple[Places, Places]:
+        """(2·REACH + 1, N) turn and shift that carry a place from frame n + k − REACH to frame n, in row k.
+
+        Rows beyond the shot's ends hold what they hold; they are not to be used.
+        """
+        count = len(self)
+        turn = np.ones((2 * REACH + 1, count), dtype=np.complex128)
+        shift = np.zeros_like(turn)
+        for k in range(1, min(REACH, count - 1) + 1):
+            after, before = slice(0, count - k), slice(k, count)
+            p, q = turn[REACH + k - 1, after], shift[REACH + k - 1, after]  # undo the motion into frame n + k
+            turn[REACH + k, after] = p / self.turn[before]
+            shift[REACH + k, after] = q - p * self.shift[before] / self.turn[before]
+            p, q = turn[REACH - k + 1, before], shift[REACH - k + 1, before]  # do the motion from frame n − k
+            turn[REACH - k, before] = p * self.turn[1 : count - k + 1]
+            shift[REACH - k, before] = q + p * self.shift[1 : count - k + 1]
+        return turn, shift
+
+
+def shots(frames: Iterable[Evidence], tick_s: float) -> Iterator[Shot]:
+    """Cut the evidence into shots. `tick_s` is a unit of pts in seconds, the same for all frames."""
+    for part in _cut(frames):
+        yield _shot(part, tick_s)
+
+
+def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
+    """The frames of each shot. A flash ends none: what is before it may still be there after it."""
+    shot: list[Evidence] = []
+    cut = last = -_FLASH  # where the shot may have to be cut, and where the last break of any kind was
+    for frame in frames:
+        if frame.motion is None or frame.motion.support < _CUT:
+            cut = len(shot) if len(shot) - last >= _FLASH else -_FLASH
+            last = len(shot)
+        shot.append(frame)
+        if len(shot) - cut == _FLASH and cut > 0:
+            yield shot[:cut]
+            shot, last, cut = shot[cut:], last - cut, -_FLASH
+    if cut > 0:
+        yield shot[:cut]
+    if shot:
+        yield shot[max(cut, 0) :]
+
+
+def _shot(frames: Sequence[Evidence], tick_s: float) -> Shot:
+    motions = [f.motion for f in frames]
+    still = [m is None or m.support < _CUT for m in motions]
+    still[0] = True
+    moves = [
+        (1.0, 0.0, 0.0, 0.0) if s or m is None else (m.a, m.b, m.dx, m.dy) for s, m in zip(still, motions, strict=True)
+    ]
+    a, b, dx, dy = np.array(moves, dtype=np.float64).T
+    rows = [(i, d) for i, frame in enumerate(frames) for d in frame.detections]
+    boxes = np.array([(d.box.left, d.box.top, d.box.right, d.box.bottom) for _, d in rows], dtype=np.float64).reshape(
+        -1, 4
+    )
+    size = np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.01))
+    names = sorted({d.detector for _, d in rows})
+    kinds = sorted({d.kind for _, d in rows})
+    name = np.array([names.index(d.detector) for _, d in rows], dtype=np.int64)
+    scores = np.array([d.score for _, d in rows], dtype=np.float64)
+    odds = np.zeros(len(rows))
+    for index, detector in enumerate(names):
+        of = name == index
+        odds[of] = calibration.log_odds(detector, scores[of], np.exp(size[of].mean(axis=1)))
+    steps = _steps([f.pts for f in frames], tick_s)
+    shot = Shot(
+        [f.number for f in frames],
+        np.concatenate([[0.0], np.cumsum(steps)]),
+        np.concatenate([[0.0], np.cumsum(np.minimum(steps, _LONGEST))]),
+        a + 1j * b,
+        dx + 1j * dy,
+        np.array([i for i, _ in rows], dtype=np.int64),
+        (boxes[:, 0] + boxes[:, 2]) / 2 + 1j * (boxes[:, 1] + boxes[:, 3]) / 2,
+        size,
+        odds,
+        np.array([kinds.index(d.kind) for _, d in rows], dtype=np.int64),
+        kinds,
+    )
+    return shot if len(names) < 2 else _fused(shot, name)
+
+
+def _steps(pts: Sequence[int], tick_s: float) -> Reals:
+    """(N − 1,) the time from each frame to the next, in units."""
+    steps = np.maximum(np.diff(np.array(pts, dtype=np.float64)) * tick_s, 0)
+    return steps / max(float(np.median(steps)), _UNIT_S) if len(steps) else steps
+
+
+def _fused(shot: Shot, name: Indices) -> Shot:
+    """The shot with what several detectors said about the same thing in a frame taken together.
+
+    The box is the mean, weighted by how sure each is; the odds are those of the surest.
+    """
+    kept: list[int] = []
+    middle, size = shot.middle.copy(), shot.size.copy()
+    starts = np.searchsorted(shot.frame, np.arange(len(shot) + 1))
+    for first, end in pairwise(starts.tolist()):
+        order = first + np.argsort(-shot.odds[first:end], kind="stable")
+        best: list[list[int]] = []
+        for row in order.tolist():
+            for group in best:
+                if (
+                    name[row] not in name[group]
+                    and shot.kind[row] == shot.kind[group[0]]
+                    and _iou(shot, row, group[0]) > _SAME
+                ):
+                    group.append(row)
+                    break
+            else:
+                best.append([row])
+        for group in best:
+            if len(group) > 1:
+                weight = 1 / (1 + np.exp(-shot.odds[group]))
+                middle[group[0]] = np.average(shot.middle[group], weights=weight)
+                size[group[0]] = np.average(shot.size[group], weights=weight, axis=0)
+            kept.append(group[0])
+    rows = np.array(sorted(kept), dtype=np.int64)
+    return replace(
+        shot, frame=shot.frame[rows], middle=middle[rows], size=size[rows], odds=shot.odds[rows], kind=shot.kind[rows]
+    )
+
+
+def _iou(shot: Shot, i: int, j: int) -> float:
+    (w, h), (v, g) = np.exp(shot.size[i]), np.exp(shot.size[j])
+    apart = shot.middle[i] - shot.middle[j]
+    across = min(w, v, max(0.0, (w + v) / 2 - abs(apart.real)))
+    down = min(h, g, max(0.0, (h + g) / 2 - abs(apart.imag)))
+    return float(across * down / (w * h + v * g - across * down))
