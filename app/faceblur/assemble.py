@@ -12,6 +12,8 @@ from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.plan import Origin, Plan, naming
 
+_WORTH_A_LOOK = 0.1  # weight of a doubt from which people are told of it unasked
+
 
 def assemble(job: Job, context: Context) -> Path:
     """Make the finished video from the blurred frames, check it, and only then give it its name. Returns its path.
@@ -149,9 +151,14 @@ class _Assembly:
             self.context.progress.warn(
                 f"nothing was hidden in {self.job.name}: no face was found. Look at it before you use it"
             )
-        if facts["doubts"]:
-            count = len(facts["doubts"])
-            self.context.progress.warn(f"{count} decisions could not be followed; see doubts in {self.job.report_path}")
+        unfollowed = sum(doubt["weight"] >= 1 for doubt in facts["doubts"])
+        if unfollowed:
+            self.context.progress.warn(
+                f"{unfollowed} decisions could not be followed; see doubts in {self.job.report_path}"
+            )
+        likely = sum(doubt["weight"] >= _WORTH_A_LOOK for doubt in facts["doubts"]) - unfollowed
+        if likely:
+            self.context.progress.say(f"{likely} moments are worth a look: faceblur doubts {self.job.name}")
         text = f"{target}: {frames} frames, {facts['regions']} regions hidden"
         self.context.progress.result(text, output=str(target), frames=frames, regions=facts["regions"])
 

@@ -5,21 +5,23 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-# Log-odds at some scores, linear in the logarithm of the score between them.
-_SCORES = np.log([0.05, 0.08, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 1.0])
-_ODDS = {
-    "centerface": np.array([-2.57, -2.13, -1.74, -1.08, -0.09, 1.22, 3.27, 5.5, 7.5, 9.0]),
+# For a detector, or all variants of one: the five constants of
+#     log-odds = b0 + b1·L + b2·z + b3·z² + b4·L·z, where L = logit(score) and z = log2(size / 32 px).
+# Fit by scripts/fit_calibration to the labelled photos of WIDER FACE.
+_CONSTANTS = {
+    "centerface": (1.7, 2.17, -0.21, 0.1, -0.16),
+    "yunet": (-0.24, 1.93, 0.04, -0.12, -0.07),
 }
+_PLAIN = (0.0, 1.0, 0.0, 0.0, 0.0)  # for a detector that nobody has measured: its score is taken for a probability
 _SURE = 1e-9  # closer to 0 or 1 than this no probability is
 
 
 def log_odds(detector: str, scores: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The log-odds (N,) of detections with these scores (N,), 0 to 1, and sizes (N,), in pixels."""
-    table = _ODDS.get(detector.split("@", maxsplit=1)[0])
-    if table is None:
-        scores = np.clip(scores, _SURE, 1 - _SURE)
-        return np.asarray(np.log(scores / (1 - scores)), dtype=np.float64)
-    return np.asarray(np.interp(np.log(np.maximum(scores, _SURE)), _SCORES, table), dtype=np.float64)
+    b0, b1, b2, b3, b4 = _CONSTANTS.get(detector) or _CONSTANTS.get(detector.partition("@")[0]) or _PLAIN
+    scores = np.clip(scores, _SURE, 1 - _SURE)
+    score, size = np.log(scores / (1 - scores)), np.log2(np.maximum(sizes, 1.0) / 32)
+    return np.asarray(b0 + b1 * score + b2 * size + b3 * size**2 + b4 * score * size, dtype=np.float64)
 
 
 def logit(probability: float) -> float:

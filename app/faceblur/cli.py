@@ -101,19 +101,22 @@ SPLIT = (
     option("--overlay", metavar="WHAT", help=f"Draw in the corner: {','.join(OVERLAYS)}."),
 )
 DAMAGED = (option("--damaged", type=click.Choice(["refuse", "accept"]), default="refuse", help="Damaged sources."),)
-BLUR = (
-    option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, centerface, yunet, haar."),
+SOLVE = (
     option(
         "--threshold",
         type=float,
         default=_DEFAULTS.threshold,
         help="How likely a small face must be to be hidden, 0 to 1.",
     ),
-    option("--style", type=click.Choice(STYLES), default=_DEFAULTS.style, help="How faces are hidden."),
     option("--shape", type=click.Choice(SHAPES), default=_DEFAULTS.shape, help="In which shape."),
     option("--grow", type=float, default=_DEFAULTS.grow, help="Margin on each side, as a share of the face."),
     option("--look-back", type=float, default=_DEFAULTS.look_back, help="Frames hidden before a face is first seen."),
     option("--look-ahead", type=float, default=_DEFAULTS.look_ahead, help="Frames hidden after it was last seen."),
+)
+BLUR = (
+    option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, centerface, yunet, haar."),
+    option("--style", type=click.Choice(STYLES), default=_DEFAULTS.style, help="How faces are hidden."),
+    *SOLVE,
     option(
         "--workers",
         type=int,
@@ -231,6 +234,27 @@ def status(ctx: click.Context, jobs: Sequence[str], watch: bool, json_: bool) ->
 
 
 @cli.command()
+@click.argument("job")
+@option("--limit", type=click.IntRange(1), default=60, help="How many.")
+@option("--sheet", type=click.Path(path_type=Path), help="Draw them into this .jpg or .png; it shows the faces.")
+@option("--json", "json_", is_flag=True, help="One JSON object a line.")
+@common
+@click.pass_context
+def doubts(ctx: click.Context, job: str, limit: int, sheet: Path | None, json_: bool) -> None:
+    """The moments of JOB that are most likely to be wrong, the most doubtful first."""
+    import json
+
+    from faceblur import doubts
+
+    context = _context(ctx, {})
+    [found] = _jobs(context, [job])
+    ranked = doubts.ranked(found, limit)
+    if sheet:
+        doubts.sheet(found, ranked, sheet)
+    click.echo("\n".join(json.dumps(d) for d in ranked) if json_ else "\n".join(doubts.lines(ranked)))
+
+
+@cli.command()
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
 @click.option("--all", "all_", is_flag=True, help="Also finished videos, the report and decisions.")
 @click.option("--frames", is_flag=True, help="Only the frames: the source's and the rendered ones.")
@@ -295,6 +319,50 @@ def weights_path(ctx: click.Context, name: str) -> None:
     if path is None:
         raise MissingError(f"{name} is not here yet: faceblur weights fetch {name}")
     click.echo(path)
+
+
+@cli.group()
+def evaluate() -> None:
+    """How well faces are hidden, where it is known where they are."""
+
+
+@evaluate.command("video")
+@click.argument("source", type=click.Path(path_type=Path))
+@option("--truth", type=click.Path(path_type=Path), required=True, help="Where the faces are, as JSON.")
+@option("--detector", multiple=True, default=("fast",), metavar="NAME[+NAME...][,...]", help="Any number of them.")
+@option("--redacted", type=click.Path(path_type=Path), help="Measure this finished video, made with a solid fill.")
+@option("--json", "json_", is_flag=True, help="One JSON object.")
+@option("--plot", type=click.Path(path_type=Path), help="Draw the figures over time into this PNG file.")
+@options(SOLVE)
+@click.pass_context
+def evaluate_video(
+    ctx: click.Context,
+    /,
+    *,
+    source: Path,
+    truth: Path,
+    detector: Sequence[str],
+    redacted: Path | None,
+    json_: bool,
+    plot: Path | None,
+    **given: Any,
+) -> None:
+    """Faces of SOURCE that stay visible with some detectors, or in a finished video. Redoes no detection."""
+    import json
+
+    from faceblur import evaluation
+
+    names = list(dict.fromkeys(name.strip() for names in detector for name in names.split(",") if name.strip()))
+    context = _context(ctx, given | {"detector": "+".join(names)})
+    labels = evaluation.Truth.read(truth)
+    found = (
+        [evaluation.leaks(source, redacted, labels)] if redacted else evaluation.video(source, labels, context, names)
+    )
+    results = list(found)
+    if plot:
+        evaluation.plot(plot, results)
+    facts = {"source": str(source), "truth": str(truth), "results": [figures.to_json() for figures in results]}
+    click.echo(json.dumps(facts) if json_ else "\n".join(evaluation.lines(results)))
 
 
 @cli.command()

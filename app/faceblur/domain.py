@@ -172,14 +172,18 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A moment a person should look at: frame number, box, and why it may be wrong."""
+    """A moment a person should look at: frame number, box, why it may be wrong, and how likely that is, 0 to 1.
+
+    A decision that cannot be followed weighs 1.
+    """
 
     number: int
     box: Box
     reason: str
+    weight: float = 1.0
 
     def to_json(self) -> Json:
-        return {"frame": self.number, "box": self.box.to_json(), "reason": self.reason}
+        return {"frame": self.number, "box": self.box.to_json(), "reason": self.reason, "weight": self.weight}
 
 
 def canonical(value: object) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from faceblur import files
 from faceblur.domain import digest
-from faceblur.errors import SourceError
+from faceblur.errors import SourceError, UsageError
 
 Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR
 
@@ -40,6 +40,15 @@ def encode(image: Image) -> bytes:
     if not ok:
         raise ValueError(f"cannot encode a picture of shape {image.shape}")
     return data.tobytes()
+
+
+def encode_as(image: Image, path: Path) -> bytes:
+    """PNG or JPEG bytes, as the ending of `path` says; UsageError for any other ending."""
+    if path.suffix.lower() == ".png":
+        return encode(image)
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        raise UsageError(f"{path}: a picture must end in .jpg or .png")
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
 
 
 def decode(data: bytes, path: Path) -> Image:

@@ -24,6 +24,7 @@ _FRAME = r"frame_(\d{10})\.png"
 _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
+_DOUBTS = 500  # more than this nobody looks through
 _SHARES = 50  # a job is cut into at least this many blocks, so that many workers end together
 
 
@@ -307,20 +308,30 @@ class Job:
         solve.json goes first, too: killed in between, the regions are nobody's and are made again.
         """
         self.solved_path.unlink(missing_ok=True)
-        doubts = list(doubts)
+        found = list(doubts)
         changed = total = 0
         for solved in solution:
             value = {"frame": solved.number, "regions": [r.to_json() for r in solved.regions]}
             data, path = canonical(value).encode(), self.regions_path(solved.number)
-            doubts += solved.doubts
+            found += solved.doubts
             total += len(solved.regions)
             if not path.exists() or path.read_bytes() != data:
                 files.write(path, data)
                 changed += 1
         summary: Json = {"format": FORMAT, "inputs": inputs, "files": self._regions_digest(plan), "regions": total}
-        summary["doubts"] = [d.to_json() for d in doubts]
+        summary["doubts"] = self._ranked(plan, found)
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
+
+    def _ranked(self, plan: Plan, doubts: Sequence[Doubt]) -> list[Json]:
+        """The weightiest doubts, in order, each with its time in seconds; decisions not followed are all among them."""
+        clock = self.clock(plan)
+        ranked = sorted(doubts, key=lambda d: (-d.weight, d.number, d.box.to_json()))
+        count = max(_DOUBTS, sum(d.weight >= 1 for d in ranked))
+        times = dict(zip(plan.numbers, clock.pts, strict=True))
+        return [
+            d.to_json() | {"time_s": round(float(times.get(d.number, 0) * clock.time_base), 3)} for d in ranked[:count]
+        ]
 
     def solution(self) -> Json:
         """The summary in solve.json: inputs, number of regions, doubts; empty before the first solve."""

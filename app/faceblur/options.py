@@ -44,10 +44,10 @@ class Options:
     damaged: str = "refuse"
 
     detector: str = "fast"
-    threshold: float = 0.2
+    threshold: float = 0.25
     grow: float = 0.15
     look_back: float = 10
-    look_ahead: float = 10
+    look_ahead: float = 5
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False

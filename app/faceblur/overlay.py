@@ -51,6 +51,40 @@ def caption(image: Image, text: str) -> Image:
     return picture
 
 
+def cell(image: Image, box: Box, lines: Sequence[str], size: tuple[int, int], around: float) -> Image:
+    """The part of a (H, W, 3) uint8 BGR frame around a box, `size` (width, height) pixels, with lines of text below.
+
+    `around` is how much is shown on each side, as a share of the box.
+    """
+    width, height = size
+    middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
+    reach = max(box.width / width, box.height / height, 1 / min(size)) * (0.5 + around)
+    corner = (middle[0] - reach * width, middle[1] - reach * height)
+    scale = 1 / (2 * reach)
+    matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    part = np.asarray(cv2.warpAffine(image, matrix, size, flags=method), dtype=np.uint8)
+    left, top = (box.left - corner[0]) * scale, (box.top - corner[1]) * scale
+    _outline(part, Box(left, top, left + box.width * scale, top + box.height * scale), _RED)
+    text = np.zeros((18 * len(lines) + 6, width, 3), dtype=np.uint8)
+    for row, line in enumerate(lines, start=1):
+        cv2.putText(text, line, (4, 18 * row - 4), _FONT, 0.4, _WHITE, 1, cv2.LINE_AA)
+    return np.concatenate([part, text])
+
+
+def tiled(cells: Sequence[Image], columns: int) -> Image:
+    """Cells of one shape (h, w, 3), row by row; black where there is none."""
+    if not cells:
+        return np.zeros((1, 1, 3), dtype=np.uint8)
+    height, width = cells[0].shape[:2]
+    rows = -(-len(cells) // columns)
+    picture = np.zeros((rows * height, min(columns, len(cells)) * width, 3), dtype=np.uint8)
+    for index, part in enumerate(cells):
+        row, column = divmod(index, columns)
+        picture[row * height : (row + 1) * height, column * width : (column + 1) * width] = part
+    return picture
+
+
 def _outline(picture: Image, box: Box, colour: tuple[int, int, int], weight: int = 1) -> None:
     box = box.clip(picture.shape[1], picture.shape[0])
     if box.area == 0:

@@ -77,10 +77,10 @@ class Plan:
     width: int
     height: int
     detectors: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    threshold: float = 0.2
+    threshold: float = 0.25
     grow: float = 0.15
     look_back: float = 10
-    look_ahead: float = 10
+    look_ahead: float = 5
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False

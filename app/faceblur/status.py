@@ -60,5 +60,5 @@ def _lines(state: Json) -> list[str]:
     due = f", due: {naming(state['due'])}" if state["due"] else ""
     result.append(f"  rendered {state['rendered']}/{state['frames']}{due}")
     if state.get("doubts"):
-        result.append(f"  {state['doubts']} doubts, see report.json")
+        result.append(f"  {state['doubts']} doubts: faceblur doubts {state['job']}")
     return result + [f"  video {path}" for path in state.get("videos", [])]

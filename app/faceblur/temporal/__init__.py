@@ -9,6 +9,7 @@ call `solve` again and again on the evidence of its last seconds, and show a fra
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,11 +18,12 @@ import numpy as np
 
 from faceblur import calibration
 from faceblur.domain import Box, Decision, Detection, Doubt, Region
+from faceblur.temporal.doubts import doubts
 from faceblur.temporal.links import link
-from faceblur.temporal.shots import Evidence, Shot, shots
+from faceblur.temporal.shots import CUT, Evidence, Indices, Shot, shots
 from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, follow
 
-__all__ = ["Evidence", "Settings", "Solved", "regions", "solve", "unheard"]
+__all__ = ["CUT", "Evidence", "Settings", "Solved", "regions", "solve", "unheard"]
 
 _OUTSIDE = "decision {} lies outside the picture"
 VERSION = 2  # part of every stamp: count up when the regions change
@@ -34,16 +36,16 @@ _REASONS = {SEEN: "detection", BRIDGED: "bridged", EXTENDED: "extended"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`threshold` is how likely something of 20 px must be a face to be hidden; larger things must be likelier.
+    """`threshold` is how likely something of 64 px must be a face to be hidden; smaller things are believed earlier.
 
     `grow` is the margin on each side as a share of the box, at least 3 px. For `look_back` frames before its first and
     `look_ahead` frames after its last detection a track is carried on.
     """
 
-    threshold: float = 0.2
+    threshold: float = 0.25
     grow: float = 0.15
     look_back: float = 10
-    look_ahead: float = 10
+    look_ahead: float = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +74,28 @@ def solve(
     """
     for shot in shots(frames, float(tick)):
         found: list[list[Region]] = [[] for _ in shot.numbers]
-        for track in _tracks(shot, settings, size):
+        tracks, dropped = _tracks(shot, settings, size)
+        for track in tracks:
             for index, region in _regions(track, settings):
                 found[index].append(region)
+        unsure = defaultdict(list)
+        for doubt in doubts(shot, tracks, dropped, size):
+            unsure[doubt.number].append(doubt)
         for number, regions in zip(shot.numbers, found, strict=True):
-            yield _decided(number, regions, decisions, size)
+            yield _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
 
 
-def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> Iterator[Track]:
-    """The chains of a shot that are believed, followed through all their frames."""
+def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> tuple[list[Track], list[Indices]]:
+    """The chains of a shot that are believed, followed through all their frames; and those that are not."""
     least = calibration.logit(settings.threshold)
+    tracks, dropped = [], []
     for chain in link(shot):
         odds = belief(shot, chain)
         if odds >= least:
-            yield follow(shot, chain, odds, back=settings.look_back, ahead=settings.look_ahead, extent=size)
+            tracks.append(follow(shot, chain, odds, back=settings.look_back, ahead=settings.look_ahead, extent=size))
+        else:
+            dropped.append(chain)
+    return tracks, dropped
 
 
 def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
@@ -106,11 +116,13 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
         yield track.first + offset, Region(Box(*box), kind, _REASONS[how], score, track.name)
 
 
-def _decided(number: int, found: list[Region], decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
+def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
+    """What is left of a frame's regions once people were heard."""
+    number, found, doubts = solved.number, solved.regions, list(solved.doubts)
     asked = [(d, box) for d in decisions if (box := d.box_at(number)) is not None]
     hidden = [_wished(d, box) for d, box in asked if d.action == "hide" and box.clip(*size).area > 0]
     kept: set[int] = set()
-    doubts = [Doubt(number, box, _OUTSIDE.format(d.id)) for d, box in asked if not box.clip(*size).area]
+    doubts += [Doubt(number, box, _OUTSIDE.format(d.id)) for d, box in asked if not box.clip(*size).area]
     for decision, box in asked:
         if decision.action == "keep":
             met = _touching(found, box)

@@ -19,8 +19,9 @@ Places = NDArray[np.complex128]
 Indices = NDArray[np.int64]
 
 REACH = 7  # frames to each side that a place is smoothed over
-_CUT = 0.2  # support below which a frame has nothing to do with the one before; see motion.between
-_FLASH = 3  # frames; two cuts closer than this are a flash of light or a torn picture, not a shot
+CUT = 0.1  # support below which a frame has nothing to do with the one before; see motion.between
+_NEAR = 3  # frames; breaks closer than this to one another may be a flash of light or a torn picture
+_FLASH = (2, 3)  # how many breaks one makes: into it and out of it, and one inside where it took two frames
 _UNIT_S = 1 / 30  # times are counted in frames, but at higher rates in thirtieths of a second
 _SAME = 0.45  # IoU from which what two detectors say is about one thing
 _LONGEST = 2.0  # units from one frame to the next: a picture that stands still for long does not move far
@@ -45,9 +46,10 @@ class Shot:
     """The frames from one cut to the next. N frames, M detections in the order of their frames.
 
     `time` (N,) counts in units of a frame, at least 1/30 s each; `clock` (N,) is the same but for pauses, none of which
-    counts for more than two units. `turn` and `shift` (N,) carry places from the frame before. `frame` (M,) is the index
-    of a detection's frame, `middle` (M,) its place, `size` (M, 2) the natural logarithms of width and height, `odds`
-    (M,) the log-odds that it is real, `kind` (M,) an index into `kinds`.
+    counts for more than two units. `turn` and `shift` (N,) carry places from the frame before.
+
+    `frame` (M,) is the index of a detection's frame, `middle` (M,) its place, `size` (M, 2) the natural logarithms of
+    its width and height, `odds` (M,) the log-odds that it is real, `kind` (M,) an index into `kinds`.
     """
 
     numbers: list[int]
@@ -94,24 +96,29 @@ def shots(frames: Iterable[Evidence], tick_s: float) -> Iterator[Shot]:
 def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
     """The frames of each shot. A flash ends none: what is before it may still be there after it."""
     shot: list[Evidence] = []
-    cut = last = -_FLASH  # where the shot may have to be cut, and where the last break of any kind was
+    breaks: list[int] = []  # frames of the shot that have nothing to do with the one before, close to one another
     for frame in frames:
-        if frame.motion is None or frame.motion.support < _CUT:
-            cut = len(shot) if len(shot) - last >= _FLASH else -_FLASH
-            last = len(shot)
+        broken = frame.motion is None or frame.motion.support < CUT
+        if breaks and len(shot) - breaks[-1] >= _NEAR:
+            *ended, shot = _parts(shot, breaks)
+            yield from ended
+            breaks = []
+        if broken and shot:
+            breaks.append(len(shot))
         shot.append(frame)
-        if len(shot) - cut == _FLASH and cut > 0:
-            yield shot[:cut]
-            shot, last, cut = shot[cut:], last - cut, -_FLASH
-    if cut > 0:
-        yield shot[:cut]
     if shot:
-        yield shot[max(cut, 0) :]
+        yield from _parts(shot, breaks)
+
+
+def _parts(shot: list[Evidence], breaks: list[int]) -> list[list[Evidence]]:
+    """A shot cut at the breaks, unless they are those into and out of a flash."""
+    ends = [0, *([] if len(breaks) in _FLASH else breaks), len(shot)]
+    return [shot[a:b] for a, b in pairwise(ends)]
 
 
 def _shot(frames: Sequence[Evidence], tick_s: float) -> Shot:
     motions = [f.motion for f in frames]
-    still = [m is None or m.support < _CUT for m in motions]
+    still = [m is None or m.support < CUT for m in motions]
     still[0] = True
     moves = [
         (1.0, 0.0, 0.0, 0.0) if s or m is None else (m.a, m.b, m.dx, m.dy) for s, m in zip(still, motions, strict=True)

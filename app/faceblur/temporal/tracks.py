@@ -16,7 +16,7 @@ _BEST = 3  # detections that a track is believed for
 _NOTHING = -3.0  # log-odds of a detection that is not there
 _LONE = 2.0  # log-odds that one detection alone must be surer
 _SMALL_PX, _LARGE_PX = 8.0, 96.0  # sizes beyond which the threshold depends on size no more
-_MIDDLE_PX = 20.0  # the size for which the threshold is what it says
+_MIDDLE_PX = 64.0  # the size for which the threshold is what it says
 _COST = 1.5  # how much surer a detection must be per natural logarithm of its size
 _NOWHERE = complex(np.nan, np.nan)
 _INSIDE = 0.1  # share of a box that must be inside the picture for a track to go on
@@ -52,18 +52,29 @@ class Track:
 
 
 def belief(shot: Shot, chain: Indices) -> float:
-    """The log-odds that a chain is believed with: the mean of its best three detections, with what their size costs.
+    """The log-odds that a chain is believed with: what it looks like, less what hiding it wrongly would cost.
 
-    One or two have to make up for those that are not there, unless the shot has no more frames. Small faces are
-    believed early, as hiding them wrongly costs little. Not a sum: what a detector takes for a face in one frame it
-    takes for a face in the next.
+    Small faces are believed early, as hiding them wrongly costs little; from a size on all cost the same, so that no
+    large face is given up for many small ones.
     """
     size = np.clip(np.exp(shot.size[chain].mean(axis=1)), _SMALL_PX, _LARGE_PX)
-    best = np.sort(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX))[::-1][:_BEST]
-    wanted = min(_BEST, len(shot))
-    missing = max(0, wanted - len(best))
-    lowest = _NOTHING - _COST * float(np.log(size.mean() / _MIDDLE_PX))
-    return max(float(best.sum() + missing * lowest) / wanted, float(best[0]) - _LONE)
+    return _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot))
+
+
+def likeness(shot: Shot, chain: Indices) -> float:
+    """The log-odds that a chain is what its detectors take it for, whatever its size."""
+    return _likeness(shot.odds[chain], len(shot))
+
+
+def _likeness(odds: Reals, frames: int) -> float:
+    """The mean of the best three log-odds; a lone one has to make up for what is missing, or be much surer.
+
+    Not a sum: what a detector takes for a face in one frame it takes for a face in the next.
+    """
+    best = np.sort(odds)[::-1][:_BEST]
+    wanted = min(_BEST, frames)
+    together = (float(best.sum()) + (wanted - len(best)) * _NOTHING) / wanted if len(best) < wanted else best.mean()
+    return max(float(together), float(best[0]) - _LONE)
 
 
 def follow(shot: Shot, chain: Indices, odds: float, *, back: float, ahead: float, extent: tuple[int, int]) -> Track:

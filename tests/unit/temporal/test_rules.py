@@ -59,22 +59,22 @@ def tracks(solution: Iterable[Solved]) -> set[str]:
 
 
 def test_a_lone_weak_detection_is_not_believed() -> None:
-    frames = [[face(600, 300, 0.25, 20)] if i == 15 else [] for i in range(30)]
+    frames = [[face(600, 300, 0.1, 20)] if i == 15 else [] for i in range(30)]
     assert not tracks(play(frames))
 
 
 def test_two_weak_detections_are_not_believed() -> None:
-    frames = [[face(600, 300, 0.25, 20)] if i in (15, 16) else [] for i in range(30)]
+    frames = [[face(600, 300, 0.1, 20)] if i in (15, 16) else [] for i in range(30)]
     assert not tracks(play(frames))
 
 
 def test_weak_detections_that_agree_become_a_track() -> None:
-    frames = [[face(600 + i, 300, 0.25, 20)] if 12 <= i < 18 else [] for i in range(30)]
+    frames = [[face(600 + i, 300, 0.1, 20)] if 12 <= i < 18 else [] for i in range(30)]
     assert len(tracks(play(frames))) == 1
 
 
 def test_weak_detections_all_over_the_picture_do_not() -> None:
-    frames = [[face(100 + 37 * i % 1000, 100 + 91 * i % 500, 0.25, 20)] for i in range(30)]
+    frames = [[face(100 + 37 * i % 1000, 100 + 91 * i % 500, 0.1, 20)] for i in range(30)]
     assert not tracks(play(frames))
 
 
@@ -119,12 +119,12 @@ def test_a_track_goes_on_before_its_first_and_after_its_last_detection() -> None
 
 
 def test_an_extension_follows_a_face_that_moves() -> None:
-    frames = [[face(300 + 8 * i, 300)] if i < 20 else [] for i in range(26)]
+    frames = [[face(300 + 8 * i, 300)] if i < 20 else [] for i in range(25)]
     assert all(hides(solved, 300 + 8 * i, 300) for i, solved in enumerate(play(frames)))
 
 
 def test_an_extension_is_carried_along_with_the_camera() -> None:
-    frames = [[face(900 - 10 * i, 300)] if i < 20 else [] for i in range(26)]
+    frames = [[face(900 - 10 * i, 300)] if i < 20 else [] for i in range(25)]
     motions = itertools.repeat(Motion(dx=-10.0))
     assert all(hides(solved, 900 - 10 * i, 300) for i, solved in enumerate(play(frames, motions)))
 

@@ -8,7 +8,7 @@ from faceblur.temporal import Evidence, Settings, Solved, regions, solve, unhear
 
 A, B = Box(100, 100, 140, 150), Box(200, 100, 240, 150)
 SIZE = (1000, 800)
-SMALL = Box(100, 100, 120, 120)
+USUAL, SMALL = Box(100, 100, 164, 164), Box(100, 100, 120, 120)
 PLAIN = Settings(threshold=0.2, grow=0.0)
 
 
@@ -38,16 +38,17 @@ def test_every_frame_that_goes_in_comes_out_in_order() -> None:
     assert [solved.number for solved in solve(frames, [], PLAIN, SIZE)] == [3, 1, 7]
 
 
-def test_a_score_at_the_threshold_hides_a_small_face() -> None:
-    assert boxes(solve_one([face(SMALL, 0.2)])) == [margin(SMALL)]
+def test_a_likely_face_of_usual_size_is_hidden() -> None:
+    assert boxes(solve_one([face(USUAL, 0.201)])) == [margin(USUAL)]
 
 
-def test_a_score_below_the_threshold_does_not_hide() -> None:
-    assert boxes(solve_one([face(SMALL, 0.199)])) == []
+def test_an_unlikely_face_of_usual_size_is_not() -> None:
+    assert boxes(solve_one([face(USUAL, 0.199)])) == []
 
 
 def test_a_large_face_must_be_surer_than_a_small_one() -> None:
-    assert boxes(solve_one([face(Box(100, 100, 180, 180), 0.3)])) == []
+    assert boxes(solve_one([face(SMALL, 0.1)])) == [margin(SMALL)]
+    assert boxes(solve_one([face(USUAL, 0.1)])) == []
 
 
 def test_a_huge_face_need_not_be_surer_than_a_large_one() -> None:

@@ -1,0 +1,88 @@
+"""Line charts as pictures: panels below each other that share what runs from left to right."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from faceblur.images import Image
+
+_WIDTH, _HEIGHT = 1200, 320  # px of a panel
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 24, 36, 48  # px around the lines of a panel
+_LINE_PX = 22  # of the legend
+_MIDDLE, _ENDS = 0.5, 1.0  # share of a text to the left of its point
+_INK, _GRID = (40, 40, 40), (225, 225, 225)
+# BGR; told apart by people who see red and green alike too (Okabe and Ito, 2008).
+_COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (233, 180, 86), (0, 159, 230), (0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What runs upwards, and the lines: a name and a value for each place from left to right, the first being 1."""
+
+    title: str
+    series: Mapping[str, Sequence[float]]
+
+
+def draw(panels: Sequence[Panel], across: str) -> Image:
+    """(H, W, 3) uint8 BGR: the panels, from top to bottom, under one legend; `across` says what runs to the right."""
+    names = list(dict.fromkeys(name for panel in panels for name in panel.series))
+    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
+    count = max([len(values) for panel in panels for values in panel.series.values()], default=0)
+    parts = [_legend(colours), *(_panel(panel, across, max(count, 2), colours) for panel in panels)]
+    return np.concatenate(parts).astype(np.uint8, copy=False)
+
+
+def _legend(colours: Mapping[str, tuple[int, int, int]]) -> Image:
+    image = _white(_LINE_PX * len(colours) + 12)
+    for row, (name, colour) in enumerate(colours.items()):
+        y = 12 + _LINE_PX * row
+        cv2.line(image, (_LEFT, y + 4), (_LEFT + 30, y + 4), colour, 2, cv2.LINE_AA)
+        _write(image, name, (_LEFT + 40, y + 9))
+    return image
+
+
+def _panel(panel: Panel, across: str, count: int, colours: Mapping[str, tuple[int, int, int]]) -> Image:
+    image = _white(_HEIGHT)
+    top = max([value for values in panel.series.values() for value in values], default=0.0)
+    ups = _ticks(top if top > 0 else 1.0)
+    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+
+    def place(index: float, value: float) -> tuple[int, int]:
+        x = _LEFT + (index - 1) / (count - 1) * (right - _LEFT)
+        return round(x), round(bottom - value / ups[-1] * (bottom - _TOP))
+
+    for value in ups:
+        cv2.line(image, place(1, value), place(count, value), _GRID, 1)
+        _write(image, f"{value:g}", (_LEFT - 8, place(1, value)[1] + 5), _ENDS)
+    for value in (v for v in _ticks(count) if 1 <= v <= count):
+        cv2.line(image, (place(value, 0)[0], bottom), (place(value, 0)[0], bottom + 5), _INK, 1)
+        _write(image, f"{value:g}", (place(value, 0)[0], bottom + 20), _MIDDLE)
+    for name, values in panel.series.items():
+        points = np.array([place(index, value) for index, value in enumerate(values, start=1)], np.int32)
+        cv2.polylines(image, [points.reshape(-1, 1, 2)], False, colours[name], 2, cv2.LINE_AA)
+    cv2.line(image, (_LEFT, _TOP), (_LEFT, bottom), _INK, 1)
+    cv2.line(image, (_LEFT, bottom), (right, bottom), _INK, 1)
+    _write(image, panel.title, (_LEFT, _TOP - 12))
+    _write(image, across, (right, bottom + 40), _ENDS)
+    return image
+
+
+def _ticks(top: float) -> list[float]:
+    """Round numbers from 0 to at least `top`, about five of them."""
+    size = 10.0 ** math.floor(math.log10(top / 5))
+    step = next(size * factor for factor in (1, 2, 5, 10) if top / (size * factor) <= 5.0001)
+    return [round(step * index, 10) for index in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+def _white(height: int) -> Image:
+    return np.full((height, _WIDTH, 3), 255, np.uint8)
+
+
+def _write(image: Image, text: str, at: tuple[int, int], share: float = 0.0) -> None:
+    """Text of which `share` is to the left of a point; letters that OpenCV has no picture of become question marks."""
+    across = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0]
+    start = (at[0] - round(share * across), at[1])
+    cv2.putText(image, text, start, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)

@@ -1,0 +1,42 @@
+"""Charts: what is drawn is where its axes say."""
+
+import numpy as np
+import pytest
+
+from faceblur import chart
+from faceblur.images import Image
+
+BLUE, ORANGE = (178, 114, 0), (0, 94, 213)
+
+
+def rows(image: Image, colour: tuple[int, int, int], x: slice) -> np.ndarray:
+    """The rows in which a colour is, below the legend of one line."""
+    return np.unique(np.nonzero((image[34:, x] == colour).all(axis=2))[0])
+
+
+def test_a_higher_value_is_drawn_higher() -> None:
+    image = chart.draw([chart.Panel("up", {"a": [0, 0, 10, 10]})], "frame")
+    assert rows(image, BLUE, slice(1000, 1170)).max() < rows(image, BLUE, slice(90, 300)).min()
+
+
+def test_every_panel_adds_to_the_height_and_the_width_stays() -> None:
+    one = chart.draw([chart.Panel("up", {"a": [1]})], "frame")
+    two = chart.draw([chart.Panel("up", {"a": [1]}), chart.Panel("more", {"a": [1]})], "frame")
+    assert two.shape[0] > one.shape[0]
+    assert two.shape[1:] == one.shape[1:]
+
+
+def test_each_line_has_a_colour_of_its_own() -> None:
+    image = chart.draw([chart.Panel("up", {"a": [1, 1], "b": [2, 2]})], "frame")
+    assert len(rows(image, BLUE, slice(200, 900)))
+    assert len(rows(image, ORANGE, slice(200, 900)))
+
+
+@pytest.mark.parametrize("values", [[], [0], [0, 0, 0], [1e-9, 0], [1e6] * 3], ids=str)
+def test_any_values_can_be_drawn(values: list[float]) -> None:
+    assert chart.draw([chart.Panel("up", {"a": values})], "frame").dtype == np.uint8
+
+
+@pytest.mark.parametrize(("top", "last"), [(1, 1), (3.2, 4), (0.07, 0.08), (101, 150), (5, 5)])
+def test_the_axis_ends_at_a_round_number_at_or_above_the_values(top: float, last: float) -> None:
+    assert chart._ticks(top)[-1] == pytest.approx(last)
