@@ -1,7 +1,8 @@
 """Which detections, from frame to frame, are of one thing: linking by place, motion and size.
 
 The camera's motion is taken out first. Each chain has a motion of its own besides, so that people who walk through each
-other keep apart. In each frame chains and detections are assigned to one another at the least total cost (Kuhn, 1955;
+other keep apart. As the camera's motion can be taken from the wrong thing (a crowd that fills the picture), a chain may
+also go on as it moved in the picture so far, whatever the camera does. In each frame chains and detections are assigned to one another at the least total cost (Kuhn, 1955;
 Jonker and Volgenant, 1987).
 """
 
@@ -20,6 +21,7 @@ _GATE_MOST = 0.6
 _GAP = 15.0  # units of time: longer away is gone
 _PLACE = 0.8  # how much of the difference to what was foreseen is believed at once
 _SPEED = 0.3  # the same for its speed
+_BRIEF = 3.0  # units of time for which a chain may go on without the camera
 _SPEED_YOUNG = 0.7  # while there was none before
 _CALM = 0.98  # how much of its speed is left after each unit of time without a detection
 _UNSURE = 0.05  # what a detection of no worth costs more than a sure one
@@ -47,7 +49,9 @@ class _Chains:
         self.ended: list[list[int]] = []
         self.members: list[list[int]] = []
         self.middle: Places = np.zeros(0, dtype=np.complex128)
-        self.speed: Places = np.zeros(0, dtype=np.complex128)
+        self.speed: Places = np.zeros(0, dtype=np.complex128)  # along the camera
+        self.point: Places = np.zeros(0, dtype=np.complex128)  # where it would be if the camera's motion were none
+        self.drift: Places = np.zeros(0, dtype=np.complex128)  # its speed then
         self.scale: Reals = np.zeros(0)
         self.seen: Reals = np.zeros(0)  # by the clock
         self.when: Reals = np.zeros(0)  # the same by the time
@@ -63,10 +67,12 @@ class _Chains:
         if not alive.all():
             self.ended += [m for m, a in zip(self.members, alive.tolist(), strict=True) if not a]
             self.members = [m for m, a in zip(self.members, alive.tolist(), strict=True) if a]
-            for name in ("middle", "speed", "scale", "seen", "when", "kind", "young"):
+            for name in ("middle", "speed", "point", "drift", "scale", "seen", "when", "kind", "young"):
                 setattr(self, name, getattr(self, name)[alive])
         self.speed *= turn * _CALM**step
         self.middle = self.middle * turn + shift + self.speed * step
+        self.drift *= _CALM**step
+        self.point = self.point + self.drift * step
         self.scale += np.log(abs(turn))
 
     def take(self, rows: Indices) -> None:
@@ -74,10 +80,14 @@ class _Chains:
         chain, given = self._assign(rows)
         for c, row in zip(chain.tolist(), given.tolist(), strict=True):
             self.members[c].append(row)
-        off = self._shot.middle[given] - self.middle[chain]
         since = np.maximum(self._time - self.when[chain], 0.5)
-        self.speed[chain] += np.where(self.young[chain], _SPEED_YOUNG, _SPEED) * off / since
-        self.middle[chain] += np.where(since > 1.5, 1.0, _PLACE) * off
+        trust = np.where(self.young[chain], _SPEED_YOUNG, _SPEED) / since
+        off, off_point = self._shot.middle[given] - self.middle[chain], self._shot.middle[given] - self.point[chain]
+        along = np.abs(off) <= np.maximum(np.abs(off_point), _GATE * np.exp(self._scale[given]))
+        self.speed[chain] += np.where(along, trust * off, 0)  # not where the camera's motion was a mistake
+        self.middle[chain] += np.where(along & (since <= 1.5), _PLACE, 1.0) * off
+        self.drift[chain] += trust * off_point
+        self.point[chain] = self._shot.middle[given]
         self.scale[chain] = self._scale[given]
         self.seen[chain], self.when[chain] = self._now, self._time
         self.young[chain] = False
@@ -85,6 +95,8 @@ class _Chains:
         self.members += [[row] for row in new.tolist()]
         self.middle = np.concatenate([self.middle, self._shot.middle[new]])
         self.speed = np.concatenate([self.speed, np.zeros(len(new))])
+        self.point = np.concatenate([self.point, self._shot.middle[new]])
+        self.drift = np.concatenate([self.drift, np.zeros(len(new))])
         self.scale = np.concatenate([self.scale, self._scale[new]])
         self.seen = np.concatenate([self.seen, np.full(len(new), self._now)])
         self.when = np.concatenate([self.when, np.full(len(new), self._time)])
@@ -96,6 +108,8 @@ class _Chains:
         middle, scale = self._shot.middle[rows], self._scale[rows]
         sizes = (np.exp(self.scale)[:, None] + np.exp(scale)[None, :]) / 2
         apart = np.abs(self.middle[:, None] - middle[None, :])
+        still = self._now - self.seen <= _BRIEF
+        apart[still] = np.minimum(apart[still], np.abs(self.point[still, None] - middle[None, :]))
         cost = np.maximum(apart - _SLACK_PX, 0) / sizes + _SIZE * np.abs(self.scale[:, None] - scale[None, :])
         gate = np.where(self.young, _GATE_YOUNG, _GATE) + _GATE_GAP * np.maximum(self._now - self.seen - 1, 0)
         gate = np.minimum(gate, _GATE_MOST)[:, None]

@@ -154,9 +154,18 @@ def test_two_people_who_cross_stay_two_tracks() -> None:
 
 
 def test_a_panning_camera_does_not_break_a_track() -> None:
-    frames = [[face(100 + 45 * i, 300, 0.9, 30)] for i in range(24)]
-    assert len(tracks(play(frames, itertools.repeat(Motion(dx=45.0))))) == 1
-    assert len(tracks(play(frames))) > 1, "the camera's motion is what holds it together"
+    places = [100 + 45 * i + (20 * i if i % 2 else 0) for i in range(20)]  # in jerks
+    motions = [STILL, *(Motion(dx=float(b - a)) for a, b in itertools.pairwise(places))]
+    frames = [[face(x, 300, 0.9, 30)] for x in places]
+    assert len(tracks(play(frames, motions))) == 1
+    assert len(tracks(play(frames))) != 1, "the camera's motion is what holds it together"
+
+
+def test_a_mistaken_camera_does_not_break_a_track() -> None:
+    """For two frames the camera's motion is taken from the people that it moves along with."""
+    frames = [[face(600 + i % 2, 300, 0.9, 24)] for i in range(40)]
+    motions = [Motion() if i % 10 in (5, 6) else Motion(dx=-14.0) for i in range(40)]
+    assert len(tracks(play(frames, motions))) == 1
 
 
 def test_a_zoom_does_not_break_a_track() -> None:
