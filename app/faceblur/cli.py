@@ -244,14 +244,20 @@ def doubts(ctx: click.Context, job: str, limit: int, sheet: Path | None, json_: 
     """The moments of JOB that are most likely to be wrong, the most doubtful first."""
     import json
 
-    from faceblur import doubts
+    from faceblur import doubts, images
 
+    if sheet:
+        images.ending(sheet)
     context = _context(ctx, {})
     [found] = _jobs(context, [job])
     ranked = doubts.ranked(found, limit)
-    if sheet:
+    if sheet and ranked:
         doubts.sheet(found, ranked, sheet)
-    click.echo("\n".join(json.dumps(d) for d in ranked) if json_ else "\n".join(doubts.lines(ranked)))
+    if ranked:
+        click.echo("\n".join(map(json.dumps, ranked) if json_ else doubts.lines(ranked)))
+    else:
+        unwritten = f", and {sheet} was not written" if sheet else ""
+        click.echo(f"there are no doubts about {found.name}{unwritten}", err=json_)
 
 
 @cli.command()

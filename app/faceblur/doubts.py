@@ -1,23 +1,25 @@
 """What a person should look at in a job, the most doubtful first: as lines, and as a sheet of pictures."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 from faceblur import files, images, overlay
 from faceblur.domain import Box, Json
-from faceblur.errors import IncompleteError
+from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
+from faceblur.plan import naming
 
 _CELL = (240, 240)  # width and height of a picture in the sheet, without its caption
 _COLUMNS = 6
+_MOST = 1000  # pictures in a sheet: more rows a .jpg cannot have
 _AROUND = 1.5  # how much of the frame is shown around a doubtful box, as a share of it on each side
 
 
 def ranked(job: Job, limit: int | None = None) -> list[Json]:
     """The doubts of a solved job: frame, time in seconds, box, reason and weight of each, the weightiest first."""
     solution = job.solution()
-    if not solution:
+    if "doubts" not in solution:
         raise IncompleteError(f"the regions of {job.name} are not solved yet: run blur first")
     return list(islice(solution["doubts"], limit))
 
@@ -27,20 +29,44 @@ def lines(doubts: Sequence[Json]) -> Iterator[str]:
     for place, doubt in enumerate(doubts, start=1):
         left, top, right, bottom = (round(value) for value in doubt["box"])
         where = f"frame {doubt['frame']}, {clock(doubt['time_s'])}, {left},{top} to {right},{bottom}"
-        yield f"{place:4}  {doubt['weight']:.2f}  {where}: {doubt['reason']}"
+        yield f"{place:4}  {doubt['weight']:.2f}  {where}: {' '.join(doubt['reason'].split())}"
 
 
 def sheet(job: Job, doubts: Sequence[Json], path: Path) -> None:
-    """A picture of pictures: the place of each doubt in the untouched frame, in order. It shows the faces."""
-    cells = []
-    for place, doubt in enumerate(doubts, start=1):
-        frame = images.read(job.frame_path(doubt["frame"]))
-        caption = (f"{place}  frame {doubt['frame']}  {clock(doubt['time_s'])}", doubt["reason"])
-        cells.append(overlay.cell(frame, Box.from_json(doubt["box"]), caption, _CELL, _AROUND))
-    picture = overlay.tiled(cells, _COLUMNS)
+    """A picture of pictures: the place of each doubt in the untouched frame, in order. It shows the faces.
+
+    Black for a frame that the job does not have, which a decision may name; IncompleteError for one that it lost.
+    """
+    images.ending(path)
+    if len(doubts) > _MOST:
+        raise UsageError(f"a sheet holds at most {_MOST} pictures, not {len(doubts)}: give a smaller --limit")
+    plan = job.plan()
+    numbers = plan.numbers if plan else range(0)
+    wanted = {doubt["frame"] for doubt in doubts if doubt["frame"] in numbers}
+    lost = sorted(number for number in wanted if not job.frame_path(number).exists())
+    if lost:
+        advice = "run split again" if job.origin() else "put them back"
+        raise IncompleteError(f"{job.name} lacks {naming(lost)} of its source, to be shown in {path}; {advice}")
+    cells: dict[int, images.Image] = {}
+
+    def frame_of(place: int) -> int:
+        return int(doubts[place]["frame"])
+
+    for number, places in groupby(sorted(range(len(doubts)), key=frame_of), frame_of):
+        frame = images.read(job.frame_path(number)) if number in wanted else None
+        for place in places:
+            cells[place] = _cell(frame, place + 1, doubts[place])
+    picture = overlay.tiled([cells[place] for place in sorted(cells)], _COLUMNS)
     files.write(path, images.encode_as(picture, path))
 
 
+def _cell(frame: images.Image | None, place: int, doubt: Json) -> images.Image:
+    caption = (f"{place}  frame {doubt['frame']}  {clock(doubt['time_s'])}", doubt["reason"])
+    return overlay.cell(frame, Box.from_json(doubt["box"]), caption, _CELL, _AROUND)
+
+
 def clock(seconds: float) -> str:
-    """A time as minutes and seconds: 1:02.3."""
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+    """A time as minutes and seconds, with hours from the first on: 1:02.3 or 1:00:02.3."""
+    minutes, tenths = divmod(round(seconds * 10), 600)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{tenths / 10:04.1f}"

@@ -44,11 +44,20 @@ def encode(image: Image) -> bytes:
 
 def encode_as(image: Image, path: Path) -> bytes:
     """PNG or JPEG bytes, as the ending of `path` says; UsageError for any other ending."""
-    if path.suffix.lower() == ".png":
+    if ending(path) == ".png":
         return encode(image)
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
+    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if not ok:
+        raise ValueError(f"cannot encode a picture of shape {image.shape}")
+    return data.tobytes()
+
+
+def ending(path: Path) -> str:
+    """What kind of picture a file is to be, as its name says: ".png" or ".jpg"; UsageError for anything else."""
+    kind = {".png": ".png", ".jpg": ".jpg", ".jpeg": ".jpg"}.get(path.suffix.lower())
+    if kind is None:
         raise UsageError(f"{path}: a picture must end in .jpg or .png")
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    return kind
 
 
 def decode(data: bytes, path: Path) -> Image:

@@ -324,14 +324,19 @@ class Job:
         return changed
 
     def _ranked(self, plan: Plan, doubts: Sequence[Doubt]) -> list[Json]:
-        """The weightiest doubts, in order, each with its time in seconds; decisions not followed are all among them."""
+        """The weightiest doubts, in order, each with its time in seconds; decisions not followed are all among them.
+
+        One about a frame that the job does not have gets the time of the nearest that it has.
+        """
         clock = self.clock(plan)
         ranked = sorted(doubts, key=lambda d: (-d.weight, d.number, d.box.to_json()))
         count = max(_DOUBTS, sum(d.weight >= 1 for d in ranked))
-        times = dict(zip(plan.numbers, clock.pts, strict=True))
-        return [
-            d.to_json() | {"time_s": round(float(times.get(d.number, 0) * clock.time_base), 3)} for d in ranked[:count]
-        ]
+
+        def time_s(number: int) -> float:
+            index = min(max(number - plan.first, 0), len(clock.pts) - 1)
+            return round(float(clock.pts[index] * clock.time_base), 3)
+
+        return [d.to_json() | {"time_s": time_s(d.number)} for d in ranked[:count]]
 
     def solution(self) -> Json:
         """The summary in solve.json: inputs, number of regions, doubts; empty before the first solve."""

@@ -18,7 +18,7 @@ _CORNERS = 300
 _WITHIN_PX = 1.5  # how far a corner may be from where the camera's motion takes it, in the small picture
 _FEWEST = 12  # corners that a motion can be told from
 _BACK_PX = 1.0  # how far from where it was a corner may end that is followed there and back
-_SAME = 2.0  # mean difference in grey levels below which two flat pictures are the same
+_SAME = 2.0  # mean difference in grey levels below which two pictures without corners are the same
 _ZOOM = (0.8, 1.25)  # from one frame to the next; anything else is no camera's motion
 
 
@@ -43,13 +43,13 @@ def between(before: Image, after: Image, width: int) -> Motion:
     even = _same_light(before, after)
     corners = cv2.goodFeaturesToTrack(even, _CORNERS, 0.01, 7)
     if corners is None or len(corners) < _FEWEST:
-        return Motion(support=float(np.abs(even.astype(np.int16) - after).mean() < _SAME))
+        return Motion(support=float(_same(even, after)))
     there, found = _follow(even, after, corners)
     back, found_back = _follow(after, even, there)
     kept = found & found_back & (np.abs(back - corners).max(axis=(1, 2)) < _BACK_PX)
     support = round(float(kept.mean()), 3)
     if kept.sum() < _FEWEST:
-        return Motion(support=support)
+        return Motion(support=1.0 if _same(even, after) else support)
     begin, end = corners[kept] + 0.5, there[kept] + 0.5  # the middle of the first pixel is at 0.5, not at 0
     matrix, _ = cv2.estimateAffinePartial2D(begin, end, method=cv2.RANSAC, ransacReprojThreshold=_WITHIN_PX)
     if matrix is None or not _ZOOM[0] <= np.hypot(*matrix[:, 0]) <= _ZOOM[1]:
@@ -63,6 +63,11 @@ def _follow(image: Image, other: Image, points: Points) -> tuple[Points, NDArray
     """Where the points of one picture are in the other, and which of them were found."""
     moved, found, _ = cv2.calcOpticalFlowPyrLK(image, other, points, None, winSize=(15, 15), maxLevel=3)  # type: ignore[call-overload]
     return moved, found[:, 0] == 1
+
+
+def _same(image: Image, other: Image) -> bool:
+    """Whether two pictures without anything to hold on to, such as black ones, are the same but for noise."""
+    return float(np.abs(image.astype(np.int16) - other).mean()) < _SAME
 
 
 def _same_light(before: Image, after: Image) -> Image:

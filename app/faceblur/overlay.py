@@ -1,6 +1,6 @@
 """What is drawn over a picture for people: the debug picture, and a caption in the corner."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ _GREEN, _RED, _YELLOW, _WHITE, _BLACK = (0, 200, 0), (0, 0, 255), (0, 220, 255),
 _ORANGE, _CYAN, _MAGENTA = (0, 140, 255), (255, 220, 0), (255, 0, 255)
 _COLOURS = {"detection": _YELLOW, "bridged": _ORANGE, "extended": _CYAN}  # magenta for what a person decided
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALL = 0.4  # scale of the text below a cell
+_ROWS = 4  # of that text
+_ENLARGED = 8.0  # a cell shows nothing larger than this many times
 
 
 def debug(image: Image, number: int, detections: Sequence[Detection], regions: Sequence[Region]) -> Image:
@@ -29,7 +32,8 @@ def debug(image: Image, number: int, detections: Sequence[Detection], regions: S
         _outline(picture, region.box, colour, 2)
         text = f"{region.track} {region.reason} {region.score:.2f}".strip()
         line = int(np.ceil(30 * _scale(picture) * 0.55))
-        _text(picture, text, (int(region.box.left), int(region.box.bottom) + line), colour, _scale(picture) * 0.55)
+        box = region.box.clip(picture.shape[1], picture.shape[0])  # a person's box may be of any size
+        _text(picture, text, (int(box.left), int(box.bottom) + line), colour, _scale(picture) * 0.55)
     for detection in reversed(detections):
         colour = _GREEN if _is_hidden(detection.box, regions) else _RED
         _outline(picture, detection.box, colour)
@@ -51,25 +55,59 @@ def caption(image: Image, text: str) -> Image:
     return picture
 
 
-def cell(image: Image, box: Box, lines: Sequence[str], size: tuple[int, int], around: float) -> Image:
+def cell(image: Image | None, box: Box, lines: Sequence[str], size: tuple[int, int], around: float) -> Image:
     """The part of a (H, W, 3) uint8 BGR frame around a box, `size` (width, height) pixels, with lines of text below.
 
-    `around` is how much is shown on each side, as a share of the box.
+    `around` is how much is shown on each side, as a share of the box. Without an image, and beside it, it is black.
+    Long lines are wrapped; what is more than fits ends in "...". All cells of one `size` have one shape.
     """
     width, height = size
-    middle = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
-    reach = max(box.width / width, box.height / height, 1 / min(size)) * (0.5 + around)
-    corner = (middle[0] - reach * width, middle[1] - reach * height)
-    scale = 1 / (2 * reach)
-    matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    part = np.asarray(cv2.warpAffine(image, matrix, size, flags=method), dtype=np.uint8)
-    left, top = (box.left - corner[0]) * scale, (box.top - corner[1]) * scale
-    _outline(part, Box(left, top, left + box.width * scale, top + box.height * scale), _RED)
-    text = np.zeros((18 * len(lines) + 6, width, 3), dtype=np.uint8)
-    for row, line in enumerate(lines, start=1):
-        cv2.putText(text, line, (4, 18 * row - 4), _FONT, 0.4, _WHITE, 1, cv2.LINE_AA)
+    part = np.zeros((height, width, 3), dtype=np.uint8) if image is None else _around(image, box, size, around)
+    text = np.zeros((18 * _ROWS + 6, width, 3), dtype=np.uint8)
+    rows = [row for line in lines for row in _wrapped(line, width - 8)]
+    if len(rows) > _ROWS:
+        rows[_ROWS - 1] = next(_wrapped(rows[_ROWS - 1], width - 8 - _width("..."))) + "..."
+    for number, row in enumerate(rows[:_ROWS], start=1):
+        cv2.putText(text, row, (4, 18 * number - 4), _FONT, _SMALL, _WHITE, 1, cv2.LINE_AA)
     return np.concatenate([part, text])
+
+
+def _around(image: Image, box: Box, size: tuple[int, int], around: float) -> Image:
+    """What is around a box, and its outline; what is beside the image is black."""
+    high, wide = image.shape[:2]
+    left, right = (min(max(x, -wide), 2 * wide) for x in (box.left, box.right))  # a person's box may be of any size
+    top, bottom = (min(max(y, -high), 2 * high) for y in (box.top, box.bottom))
+    shares = ((right - left) * (1 + 2 * around) / size[0], (bottom - top) * (1 + 2 * around) / size[1])
+    scale = 1 / max(*shares, 1 / _ENLARGED)
+    x, y = (left + right - size[0] / scale) / 2, (top + bottom - size[1] / scale) / 2
+    if scale < 1:
+        shape = (max(1, round(wide * scale)), max(1, round(high * scale)))
+        image = np.asarray(cv2.resize(image, shape, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    across, down = scale * wide / image.shape[1], scale * high / image.shape[0]
+    matrix = np.array([[across, 0, across / 2 - x * scale - 0.5], [0, down, down / 2 - y * scale - 0.5]])
+    part = np.asarray(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC), dtype=np.uint8)
+    _outline(part, Box((left - x) * scale, (top - y) * scale, (right - x) * scale, (bottom - y) * scale), _RED)
+    return part
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """The text in rows of at most `width` pixels, broken between words where that is possible."""
+    row = ""
+    for word in text.split(" "):
+        longer = f"{row} {word}" if row else word
+        if row and _width(longer) > width:
+            yield row
+            longer = word
+        while _width(longer) > width and len(longer) > 1:
+            count = max(1, sum(_width(longer[:n]) <= width for n in range(1, len(longer))))
+            yield longer[:count]
+            longer = longer[count:]
+        row = longer
+    yield row
+
+
+def _width(text: str) -> int:
+    return int(cv2.getTextSize(text, _FONT, _SMALL, 1)[0][0])
 
 
 def tiled(cells: Sequence[Image], columns: int) -> Image:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import click
+import cv2
 import pytest
 
 from conftest import moving_face, picture, write_clip
@@ -286,3 +288,95 @@ def test_an_unwritable_output_exits_7(clip: Path, tmp_path: Path) -> None:
     done = faceblur("run", "input/clip.mp4", cwd=tmp_path)
     assert done.returncode == 7
     assert len(done.stderr.strip().splitlines()) <= 2
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the job `odd`: a sure face that comes and goes, and a weak one that is there once."""
+    folder, frames = tmp_path_factory.mktemp("odd"), []
+    for number in range(20):
+        frame = picture(192, 128, [(88, 56, 104, 72)] if number >= 10 else [], seed=1)
+        if number == 4:
+            frame[20:36, 140:156] = (255, 0, 0)  # of score 0.1
+        frames.append(frame)
+    write_clip(folder / "input/odd.mp4", frames)
+    assert faceblur("run", "input/odd.mp4", cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def doubtful(odd: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return shutil.copytree(odd, tmp_path, dirs_exist_ok=True)
+
+
+def test_doubts_before_solving_are_one_line_and_exit_6(clip: Path, tmp_path: Path) -> None:
+    faceblur("split", "input/clip.mp4", cwd=tmp_path)
+    done = faceblur("doubts", "clip", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr.splitlines() == ["faceblur: the regions of clip are not solved yet: run blur first"]
+
+
+def test_doubts_are_ranked_lines_with_frame_and_time(doubtful: Path) -> None:
+    done = faceblur("doubts", "odd", cwd=doubtful)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = done.stdout.splitlines()
+    assert first.startswith("   1  0.3")
+    assert "frame 11, 0:00.4, " in first
+    assert first.endswith(": appears in the middle of the picture")
+    assert second.startswith("   2  0.0")
+    assert "frame 5, 0:00.2, " in second
+
+
+def test_doubts_as_json_are_one_object_a_line(doubtful: Path) -> None:
+    done = faceblur("doubts", "odd", "--json", cwd=doubtful)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(doubt["frame"], doubt["time_s"]) for doubt in found] == [(11, 0.4), (5, 0.16)]
+    assert {key for doubt in found for key in doubt} == {"frame", "time_s", "box", "reason", "weight"}
+    assert found == json.loads((doubtful / "output/odd/report.json").read_text())["doubts"]
+
+
+def test_doubts_are_no_more_than_asked_for(doubtful: Path) -> None:
+    assert len(faceblur("doubts", "odd", "--limit", "1", cwd=doubtful).stdout.splitlines()) == 1
+    assert faceblur("doubts", "odd", "--limit", "0", cwd=doubtful).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["sheet.jpg", "sheet.png"])
+def test_doubts_are_drawn_into_a_sheet(doubtful: Path, name: str) -> None:
+    done = faceblur("doubts", "odd", "--sheet", name, cwd=doubtful)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    sheet = cv2.imread(str(doubtful / name))
+    assert sheet is not None
+    assert sheet[120, 120].argmax() == 1, "the sure face is green"
+    assert sheet[120, 240 + 120].argmax() == 0, "the weak one is blue"
+
+
+def test_a_sheet_of_another_kind_exits_2_before_anything_else(clip: Path, tmp_path: Path) -> None:
+    faceblur("split", "input/clip.mp4", cwd=tmp_path)
+    done = faceblur("doubts", "clip", "--sheet", "sheet.txt", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["faceblur: sheet.txt: a picture must end in .jpg or .png"]
+
+
+def test_a_sheet_of_frames_that_were_deleted_is_one_line_and_exit_6(doubtful: Path) -> None:
+    faceblur("clean", "odd", "--frames", cwd=doubtful)
+    done = faceblur("doubts", "odd", "--sheet", "sheet.jpg", cwd=doubtful)
+    assert (done.returncode, len(done.stderr.splitlines())) == (6, 1)
+    assert "odd lacks frames 5, 11 of its source" in done.stderr
+    assert not (doubtful / "sheet.jpg").exists()
+
+
+def test_doubts_are_told_when_the_frames_are_gone(doubtful: Path) -> None:
+    faceblur("clean", "odd", "--frames", cwd=doubtful)
+    assert len(faceblur("doubts", "odd", cwd=doubtful).stdout.splitlines()) == 2
+
+
+def test_no_doubts_are_a_friendly_line_and_no_sheet(tmp_path: Path) -> None:
+    write_clip(tmp_path / "input/plain.mp4", [picture(seed=i) for i in range(3)])
+    faceblur("run", "input/plain.mp4", cwd=tmp_path)
+    assert faceblur("doubts", "plain", cwd=tmp_path).stdout == "there are no doubts about plain\n"
+    done = faceblur("doubts", "plain", "--sheet", "sheet.jpg", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "there are no doubts about plain, and sheet.jpg was not written\n")
+    assert not (tmp_path / "sheet.jpg").exists()
+    assert faceblur("doubts", "plain", "--json", cwd=tmp_path).stdout == ""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conftest import picture
 from faceblur import images
-from faceblur.errors import SourceError
+from faceblur.errors import SourceError, UsageError
 
 stamps = st.text("0123456789abcdef", min_size=1, max_size=64)
 A_FILE = Path("frame.png")
@@ -199,3 +199,24 @@ def test_a_cut_file_has_no_fingerprint(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.mktemp("cut") / "a.png"
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
     assert images.fingerprint(path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"), [("a.png", b"\x89PNG"), ("a.jpg", b"\xff\xd8\xff"), ("a.JPEG", b"\xff\xd8\xff")]
+)
+def test_a_picture_for_people_is_what_its_name_says(name: str, begin: bytes) -> None:
+    assert images.encode_as(picture(), Path(name)).startswith(begin)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_a_picture_for_people_shows_what_it_should(name: str) -> None:
+    image = np.full((64, 96, 3), (200, 90, 30), dtype=np.uint8)
+    shown = cv2.imdecode(np.frombuffer(images.encode_as(image, Path(name)), np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert np.abs(shown.astype(int) - image).max() <= 3
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.png.gif"])
+def test_a_picture_of_another_kind_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"{name}: a picture must end in .jpg or .png"):
+        images.encode_as(picture(), Path(name))

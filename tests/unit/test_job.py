@@ -1,6 +1,7 @@
 """The files of a job: names, stamps, and what is missing."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from conftest import picture
 from faceblur import images
 from faceblur.catalog import find_job
 from faceblur.context import Context
+from faceblur.domain import Box, Doubt
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
-from faceblur.pipeline import clean, split
+from faceblur.pipeline import assemble, clean, split
+from faceblur.temporal import Solved
 from faceblur.worker import Worker, blur
 
 Make = Callable[..., Context]
@@ -142,3 +145,99 @@ def test_frame_names_without_ten_digits_are_told(tmp_path: Path) -> None:
     images.write(tmp_path / "input" / "mine" / "frame_1.png", picture())
     with pytest.raises(IncompleteError, match="ten digits"):
         Job("mine", tmp_path / "input", tmp_path / "output").extent()
+
+
+# Doubts
+
+BOX = Box(1.5, 2, 30, 40)
+
+
+def solve_again(job: Job, doubts: Sequence[Doubt] = (), general: Sequence[Doubt] = ()) -> int:
+    """Write the regions that are there once more, with these doubts; how many files of regions changed."""
+    plan = job.plan()
+    assert plan
+    text = job.decisions_text(plan)
+    solution = [Solved(n, job.regions(n), tuple(d for d in doubts if d.number == n)) for n in plan.numbers]
+    return job.write_solution(plan, solution, job.solve_inputs(plan, text), general)
+
+
+@pytest.fixture
+def solved(clip: Path, context: Make) -> Job:
+    """Twelve frames at 25 a second, solved and rendered."""
+    job = split(clip, context())
+    blur(job, context())
+    return job
+
+
+def test_a_doubt_is_told_with_frame_time_box_reason_and_weight(solved: Job) -> None:
+    solve_again(solved, [Doubt(6, BOX, "odd", 0.25)])
+    expected = {"frame": 6, "time_s": 0.2, "box": [1.5, 2.0, 30.0, 40.0], "reason": "odd", "weight": 0.25}
+    assert solved.solution()["doubts"] == [expected]
+
+
+def test_doubts_are_ranked_by_weight_then_frame_then_place(solved: Job) -> None:
+    right = Box(50, 2, 60, 40)
+    doubts = [Doubt(5, right, "d", 0.5), Doubt(5, BOX, "c", 0.5), Doubt(3, BOX, "b", 0.5), Doubt(9, BOX, "a", 0.6)]
+    solve_again(solved, doubts)
+    assert [doubt["reason"] for doubt in solved.solution()["doubts"]] == ["a", "b", "c", "d"]
+
+
+def test_a_decision_that_could_not_be_followed_comes_first(solved: Job) -> None:
+    solve_again(solved, [Doubt(3, BOX, "odd", 0.99)], [Doubt(9, BOX, "not followed")])
+    assert [(d["reason"], d["weight"]) for d in solved.solution()["doubts"]] == [("not followed", 1.0), ("odd", 0.99)]
+
+
+def test_at_most_500_doubts_are_kept_and_they_are_the_weightiest(solved: Job) -> None:
+    solve_again(solved, general=[Doubt(5, BOX, "odd", n / 1000) for n in range(600)])
+    assert [doubt["weight"] for doubt in solved.solution()["doubts"]] == [n / 1000 for n in range(599, 99, -1)]
+
+
+def test_of_decisions_that_could_not_be_followed_none_is_left_out(solved: Job) -> None:
+    solve_again(solved, [Doubt(3, BOX, "odd", 0.9)], [Doubt(9, BOX, "not followed")] * 600)
+    assert {doubt["reason"] for doubt in solved.solution()["doubts"]} == {"not followed"}
+    assert len(solved.solution()["doubts"]) == 600
+
+
+def test_a_doubt_about_a_frame_that_is_not_there_has_the_time_of_the_nearest(solved: Job) -> None:
+    solve_again(solved, general=[Doubt(0, BOX, "before"), Doubt(10**12, BOX, "after")])
+    assert [doubt["time_s"] for doubt in solved.solution()["doubts"]] == [0.0, 0.44]
+
+
+def test_times_of_frames_that_begin_anywhere_count_from_the_first(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    solve_again(foreign, [Doubt(9, BOX, "odd", 0.5)])
+    assert [doubt["time_s"] for doubt in foreign.solution()["doubts"]] == [0.08]
+
+
+def test_the_report_lists_the_same_doubts(solved: Job, context: Make) -> None:
+    solve_again(solved, [Doubt(6, BOX, "odd", 0.25), Doubt(7, BOX, "odder", 0.5)])
+    assemble(solved, context())
+    assert [doubt["reason"] for doubt in solved.report()["doubts"]] == ["odder", "odd"]
+    assert solved.report()["doubts"] == solved.solution()["doubts"]
+
+
+def test_a_decision_that_names_no_frame_of_the_job_is_in_the_report(solved: Job, context: Make) -> None:
+    decision = {"id": "7", "action": "hide", "boxes": [[99, [0, 0, 10, 10]]]}
+    solved.decisions_path.write_text(json.dumps(decision) + "\n")
+    blur(solved, context())
+    assemble(solved, context())
+    assert [(d["frame"], d["weight"]) for d in solved.report()["doubts"] if "decision 7" in d["reason"]] == [(99, 1.0)]
+
+
+def test_no_region_changes_when_only_doubts_do(solved: Job) -> None:
+    before = solved.solution()
+    assert solve_again(solved, [Doubt(6, BOX, "odd", 0.25)]) == 0
+    after = solved.solution()
+    assert {k: v for k, v in after.items() if k != "doubts"} == {k: v for k, v in before.items() if k != "doubts"}
+    assert after["regions"] == 12
+
+
+def test_no_frame_is_rendered_again_when_only_doubts_change(solved: Job, context: Make) -> None:
+    solve_again(solved, [Doubt(6, BOX, "odd", 0.25)])
+    plan = solved.plan()
+    assert plan
+    assert solved.is_solved(plan)
+    before = [solved.blurred_path(n).stat().st_mtime_ns for n in plan.numbers]
+    blur(solved, context())
+    assert [solved.blurred_path(n).stat().st_mtime_ns for n in plan.numbers] == before
+    assert len(solved.solution()["doubts"]) == 1

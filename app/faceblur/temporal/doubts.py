@@ -6,6 +6,7 @@ The weight is a rough chance, 0 to 1, that something is visible there that shoul
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceblur import calibration
 from faceblur.domain import Box, Doubt
@@ -14,7 +15,8 @@ from faceblur.temporal.tracks import Track, likeness
 
 _LEAST = 0.02  # weight below which nobody is bothered
 _MOST = 300  # dropped chains of a shot that are looked at, the likeliest first
-_LONG = 8.0  # units of time from which a bridge is long
+_MOST_LIKELY = 0.99  # the highest weight: 1 is for decisions that could not be followed
+_LONG = 7.5  # units of time from which a bridge is long: 8 frames, even where their times wobble
 _JUMP = 0.5  # a move from one frame to the next, along the camera, as a share of the size
 _UNSURE = 0.5  # probability below which a track may be no face
 _LARGE = 0.15  # share of the picture
@@ -35,10 +37,9 @@ def _of_track(track: Track, size: tuple[int, int]) -> Iterator[Doubt]:
     """Everything that is odd about a track."""
     shot, sure = track.shot, calibration.probability(track.odds)
     seen = np.nonzero(track.member >= 0)[0]
-    clock = shot.clock[track.first + seen]
 
     def doubt(at: int, reason: str, weight: float) -> Doubt:
-        return Doubt(shot.numbers[track.first + at], _box(track.middle[at], track.size[at]), reason, round(weight, 3))
+        return Doubt(shot.numbers[track.first + at], _box(track.middle[at], track.size[at]), reason, _weight(weight))
 
     if sure < _UNSURE:
         yield doubt(
@@ -47,48 +48,52 @@ def _of_track(track: Track, size: tuple[int, int]) -> Iterator[Doubt]:
     for at, edge, reason in ((seen[0], 0, "appears"), (seen[-1], len(shot) - 1, "disappears")):
         if track.first + at != edge and not _at_border(track.middle[at], track.size[at], size):
             yield doubt(int(at), f"{reason} in the middle of the picture", 0.3 * sure)
-    gaps = np.diff(clock)
+    gaps = shot.clock[track.first + seen[1:] - 1] - shot.clock[track.first + seen[:-1]]
     if len(gaps) and gaps.max() >= _LONG:
-        middle = int(seen[gaps.argmax()] + seen[gaps.argmax() + 1]) // 2
-        yield doubt(middle, f"not seen for {gaps.max():.0f} frames", (0.3 + 0.02 * min(gaps.max(), 15)) * sure)
+        before, after = seen[gaps.argmax() :][:2].tolist()
+        weight = (0.3 + 0.02 * min(float(gaps.max()), 15)) * sure
+        yield doubt((before + after) // 2, f"not seen for {after - before - 1} frames", weight)
     later = slice(track.first + 1, track.first + len(track.middle))
     foreseen = shot.turn[later] * track.middle[:-1] + shot.shift[later]
     moves = np.abs(track.middle[1:] - foreseen) / np.exp(track.size[1:].mean(axis=1))
     if len(moves) and moves.max() >= _JUMP:
         yield doubt(int(moves.argmax()) + 1, "jumps", 0.4 * sure)
-    areas = np.exp(track.size.sum(axis=1)) / (size[0] * size[1])
+    areas = _shares(track, size)
     if areas.max() >= _LARGE:
         yield doubt(int(areas.argmax()), f"covers {areas.max():.0%} of the picture", 0.3)
 
 
 def _of_dropped(shot: Shot, tracks: Sequence[Track], dropped: Sequence[Indices]) -> Iterator[Doubt]:
     """Chains that were not believed and that no track hides; one for each place."""
-    likely = sorted(((likeness(shot, chain), chain) for chain in dropped), key=lambda pair: -pair[0])[:_MOST]
+    hidden = _hidden(shot, tracks)
+    visible = [rest for chain in dropped if len(rest := chain[~hidden[chain]])]
+    odds_of = [min(likeness(shot, chain), float(shot.odds[chain].max())) for chain in visible]
+    likely = sorted(zip(odds_of, visible, strict=True), key=lambda pair: -pair[0])[:_MOST]
     turn, shift = _from_start(shot)
     taken: list[tuple[complex, float]] = []
     for odds, chain in likely:
         weight = calibration.probability(odds)
         row = int(chain[shot.odds[chain].argmax()])
         index, middle, scale = int(shot.frame[row]), complex(shot.middle[row]), float(shot.size[row].mean())
-        if weight < _LEAST or _is_hidden(index, middle, tracks):
+        if weight < _LEAST:
             continue
         home, zoom = (middle - shift[index]) / turn[index], float(np.log(abs(turn[index])))
         near = _NEAR * np.exp(scale - zoom)
         if any(abs(home - other) < near and abs(scale - zoom - size) < _AGAIN for other, size in taken):
             continue
         taken.append((home, scale - zoom))
-        yield Doubt(shot.numbers[index], _box(middle, shot.size[row]), "looks a little like a face", round(weight, 3))
+        yield Doubt(shot.numbers[index], _box(middle, shot.size[row]), "looks a little like a face", _weight(weight))
 
 
-def _is_hidden(index: int, middle: complex, tracks: Sequence[Track]) -> bool:
-    """Whether a place in the frame of that index lies in what a track hides."""
+def _hidden(shot: Shot, tracks: Sequence[Track]) -> NDArray[np.bool_]:
+    """(M,) which detections have their middle in what a track hides."""
+    hidden = np.zeros(len(shot.frame), dtype=np.bool_)
     for track in tracks:
-        at = index - track.first
-        if 0 <= at < len(track.middle):
-            off, half = middle - track.middle[at], np.exp(track.size[at]) / 2
-            if abs(off.real) < half[0] and abs(off.imag) < half[1]:
-                return True
-    return False
+        begin, end = np.searchsorted(shot.frame, [track.first, track.first + len(track.middle)])
+        at = shot.frame[begin:end] - track.first
+        off, half = shot.middle[begin:end] - track.middle[at], np.exp(track.size[at]) / 2
+        hidden[begin:end] |= (np.abs(off.real) < half[:, 0]) & (np.abs(off.imag) < half[:, 1])
+    return hidden
 
 
 def _from_start(shot: Shot) -> tuple[Places, Places]:
@@ -96,9 +101,18 @@ def _from_start(shot: Shot) -> tuple[Places, Places]:
     turn, shift = np.ones(len(shot), dtype=np.complex128), np.zeros(len(shot), dtype=np.complex128)
     for n in range(1, len(shot)):
         turn[n], shift[n] = shot.turn[n] * turn[n - 1], shot.turn[n] * shift[n - 1] + shot.shift[n]
-        if not 1e-6 < abs(turn[n]) < 1e6:  # after a very long zoom: begin anew, which only costs a doubt given twice
-            turn[n], shift[n] = 1.0, 0.0
+        if not 1e-6 < abs(turn[n]) < 1e6:  # after a very long zoom: begin anew, far from every place there was before
+            turn[n], shift[n] = 1.0, 1e9 * n
     return turn, shift
+
+
+def _shares(track: Track, extent: tuple[int, int]) -> Reals:
+    """(L,) the share of the picture that a track's boxes cover; what lies beside the picture does not count."""
+    share = np.ones(len(track.middle))
+    half = np.exp(track.size) / 2
+    for middle, reach, side in ((track.middle.real, half[:, 0], extent[0]), (track.middle.imag, half[:, 1], extent[1])):
+        share *= np.maximum(np.minimum(middle + reach, side) - np.maximum(middle - reach, 0), 0) / side
+    return share
 
 
 def _at_border(middle: complex, size: Reals, extent: tuple[int, int]) -> bool:
@@ -106,6 +120,10 @@ def _at_border(middle: complex, size: Reals, extent: tuple[int, int]) -> bool:
     width, height = np.exp(size)
     x, y = min(middle.real, extent[0] - middle.real), min(middle.imag, extent[1] - middle.imag)
     return bool(x < 1.5 * width or y < 1.5 * height)
+
+
+def _weight(likely: float) -> float:
+    return round(min(float(likely), _MOST_LIKELY), 3)
 
 
 def _box(middle: complex, size: Reals) -> Box:

@@ -2,8 +2,8 @@
 
 The camera's motion is taken out first. Each chain has a motion of its own besides, so that people who walk through each
 other keep apart. As the camera's motion can be taken from the wrong thing (a crowd that fills the picture), a chain may
-also go on as it moved in the picture so far, whatever the camera does. In each frame chains and detections are assigned to one another at the least total cost (Kuhn, 1955;
-Jonker and Volgenant, 1987).
+also go on as it moved in the picture so far, whatever the camera does. In each frame chains and detections are assigned
+to one another at the least total cost (Kuhn, 1955; Jonker and Volgenant, 1987).
 """
 
 import numpy as np
