@@ -103,7 +103,8 @@ def test_a_region_survives_json(box: Box, score: float, kind: str, reason: str) 
 
 
 def test_a_doubt_in_json_names_its_frame() -> None:
-    assert Doubt(7, Box(1, 2, 3, 4), "why").to_json() == {"frame": 7, "box": [1, 2, 3, 4], "reason": "why"}
+    expected = {"frame": 7, "box": [1, 2, 3, 4], "reason": "why", "weight": 0.3}
+    assert Doubt(7, Box(1, 2, 3, 4), "why", 0.3).to_json() == expected
 
 
 def test_a_decision_moves_in_a_straight_line_between_its_boxes() -> None:

@@ -118,11 +118,11 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
 
 def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
     """What is left of a frame's regions once people were heard."""
-    number, found, doubts = solved.number, solved.regions, list(solved.doubts)
+    number, found = solved.number, solved.regions
     asked = [(d, box) for d in decisions if (box := d.box_at(number)) is not None]
     hidden = [_wished(d, box) for d, box in asked if d.action == "hide" and box.clip(*size).area > 0]
     kept: set[int] = set()
-    doubts += [Doubt(number, box, _OUTSIDE.format(d.id)) for d, box in asked if not box.clip(*size).area]
+    doubts = [Doubt(number, box, _OUTSIDE.format(d.id)) for d, box in asked if not box.clip(*size).area]
     for decision, box in asked:
         if decision.action == "keep":
             met = _touching(found, box)
@@ -131,7 +131,9 @@ def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int
             else:
                 doubts.append(Doubt(number, box, _reason(decision, len(met))))
     rest = [region for index, region in enumerate(found) if index not in kept]
-    return Solved(number, tuple(rest + hidden), tuple(doubts))
+    answered = [*hidden, *(found[index] for index in kept)]  # a person has looked there
+    open_still = [doubt for doubt in solved.doubts if not _holds(answered, doubt.box)]
+    return Solved(number, tuple(rest + hidden), tuple(open_still + doubts))
 
 
 def unheard(decisions: Sequence[Decision], numbers: range) -> list[Doubt]:
@@ -153,6 +155,12 @@ def _wished(decision: Decision, box: Box) -> Region:
 def _touching(regions: Sequence[Region], box: Box) -> list[int]:
     """The indices of the regions that have any part in common with `box`."""
     return [index for index, region in enumerate(regions) if region.box.touches(box)]
+
+
+def _holds(regions: Sequence[Region], box: Box) -> bool:
+    """Whether the middle of `box` lies in one of the regions."""
+    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    return any(r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom for r in regions)
 
 
 def _reason(decision: Decision, met: int) -> str:

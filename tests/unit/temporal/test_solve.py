@@ -189,3 +189,9 @@ def test_two_decisions_to_keep_the_same_face_are_no_doubt() -> None:
 
 def test_two_equal_regions_are_not_taken_for_one() -> None:
     assert boxes(solve_one([face(A), face(A)], decide("keep", A))) == [margin(A), margin(A)]
+
+
+def test_where_a_person_decided_there_is_no_doubt_left() -> None:
+    weak = face(Box(100, 100, 164, 164), 0.12)
+    assert len(solve_one([weak]).doubts) == 1
+    assert solve_one([weak], decide("hide", weak.box)).doubts == ()
