@@ -16,6 +16,7 @@ _CONSTANTS = {
     "yunet": (-0.18, 1.9, -0.05, -0.09, -0.04),
 }
 _PLAIN = (0.0, 1.0, 0.0, 0.0, 0.0)  # for a detector that nobody has measured: its score is taken for a probability
+_SIZES_PX = (8.0, 256.0)  # beyond these next to nothing was labelled: what is larger or smaller counts as this
 _SURE = 1e-9  # closer to 0 or 1 than this no probability is
 
 
@@ -28,7 +29,7 @@ def log_odds(detector: str, scores: NDArray[np.float64], sizes: NDArray[np.float
 def terms(scores: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 5) what the constants are multiplied with, for scores (N,) and sizes (N,) in pixels."""
     scores = np.clip(scores, _SURE, 1 - _SURE)
-    score, size = np.log(scores / (1 - scores)), np.log2(np.maximum(sizes, 1.0) / 32)
+    score, size = np.log(scores / (1 - scores)), np.log2(np.clip(sizes, *_SIZES_PX) / 32)
     return np.stack([np.ones_like(score), score, size, size**2, score * size], axis=-1)
 
 

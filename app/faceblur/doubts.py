@@ -8,7 +8,7 @@ from faceblur import files, images, overlay
 from faceblur.domain import Box, Json
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
-from faceblur.plan import naming
+from faceblur.plan import FORMAT, naming
 
 _CELL = (240, 240)  # width and height of a picture in the sheet, without its caption
 _COLUMNS = 6
@@ -19,7 +19,7 @@ _AROUND = 1.5  # how much of the frame is shown around a doubtful box, as a shar
 def ranked(job: Job, limit: int | None = None) -> list[Json]:
     """The doubts of a solved job: frame, time in seconds, box, reason and weight of each, the weightiest first."""
     solution = job.solution()
-    if "doubts" not in solution:
+    if solution.get("format") != FORMAT:  # of nobody, or of an older version, whose doubts are others
         raise IncompleteError(f"the regions of {job.name} are not solved yet: run blur first")
     return list(islice(solution["doubts"], limit))
 

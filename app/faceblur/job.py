@@ -210,8 +210,8 @@ class Job:
 
     def write_evidence(self, detector: str, number: int, detections: Sequence[Detection], of: str) -> None:
         """Store what `detector` said about the frame whose fingerprint was `of`."""
-        stamp = digest("evidence", of, detector)
-        value = {"frame": number, "stamp": stamp, "detections": [d.to_json() for d in detections]}
+        said = [d.to_json() for d in detections]
+        value = {"frame": number, "stamp": digest("evidence", of, detector, said), "detections": said}
         files.write(self.evidence_path(detector, number), canonical(value).encode())
 
     def fingerprint(self, number: int) -> str:
@@ -224,20 +224,26 @@ class Job:
     def _evidence(self, detector: str, number: int) -> Json | None:
         value = _read_json(self.evidence_path(detector, number))
         of = images.fingerprint(self.frame_path(number))
-        current = value and of and value.get("stamp") == digest("evidence", of, detector)
-        return value if current else None
+        if not value or not of or value.get("stamp") != digest("evidence", of, detector, value.get("detections")):
+            return None
+        return value
 
     def motion(self, number: int) -> Motion | None:
         """How the camera moved from the frame before to this one; None when that is not known for these two frames."""
         value = _read_json(self.motion_path(number))
         of = [images.fingerprint(self.frame_path(n)) for n in (number - 1, number)]
-        current = value and all(of) and value.get("stamp") == digest("motion", motion.VERSION, of)
-        return Motion.from_json(value["motion"]) if value and current else None
+        if not value or not all(of) or value.get("stamp") != self._motion_stamp(of, value.get("motion")):
+            return None
+        return Motion.from_json(value["motion"])
 
     def write_motion(self, number: int, found: Motion, of: tuple[str, str]) -> None:
         """Store how the camera moved between the two frames whose fingerprints were `of`."""
-        value = {"frame": number, "stamp": digest("motion", motion.VERSION, of), "motion": found.to_json()}
+        value = {"frame": number, "stamp": self._motion_stamp(of, found.to_json()), "motion": found.to_json()}
         files.write(self.motion_path(number), canonical(value).encode())
+
+    def _motion_stamp(self, of: Sequence[str | None], moved: object) -> str:
+        """Of the two frames and of what is stored, so that a file that somebody changed counts for nothing."""
+        return digest("motion", motion.VERSION, list(of), moved)
 
     def detections(self, plan: Plan, number: int) -> list[Detection]:
         """All that the planned detectors said about a frame; IncompleteError unless one of them was to see it, and did.
@@ -347,7 +353,10 @@ class Job:
         value = _read_json(self.regions_path(number))
         if value is None or value.get("frame") != number:
             raise IncompleteError(f"{self.regions_path(number)} is missing or damaged: delete it and run blur again")
-        return tuple(map(Region.from_json, value["regions"]))
+        try:
+            return tuple(map(Region.from_json, value["regions"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise IncompleteError(f"{self.regions_path(number)} is not of this version ({error}): run blur") from error
 
     # Rendered frames
 

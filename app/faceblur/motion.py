@@ -18,6 +18,7 @@ _CORNERS = 300
 _WITHIN_PX = 1.5  # how far a corner may be from where the camera's motion takes it, in the small picture
 _FEWEST = 12  # corners that a motion can be told from
 _BACK_PX = 1.0  # how far from where it was a corner may end that is followed there and back
+_LOW = 0.3  # support below which it may be that there was nothing to hold on to but noise
 _SAME = 2.0  # mean difference in grey levels below which two pictures without corners are the same
 _ZOOM = (0.8, 1.25)  # from one frame to the next; anything else is no camera's motion
 
@@ -48,8 +49,10 @@ def between(before: Image, after: Image, width: int) -> Motion:
     back, found_back = _follow(after, even, there)
     kept = found & found_back & (np.abs(back - corners).max(axis=(1, 2)) < _BACK_PX)
     support = round(float(kept.mean()), 3)
+    if support < _LOW and _same(even, after):
+        return Motion()
     if kept.sum() < _FEWEST:
-        return Motion(support=1.0 if _same(even, after) else support)
+        return Motion(support=support)
     begin, end = corners[kept] + 0.5, there[kept] + 0.5  # the middle of the first pixel is at 0.5, not at 0
     matrix, _ = cv2.estimateAffinePartial2D(begin, end, method=cv2.RANSAC, ransacReprojThreshold=_WITHIN_PX)
     if matrix is None or not _ZOOM[0] <= np.hypot(*matrix[:, 0]) <= _ZOOM[1]:

@@ -9,7 +9,7 @@ from faceblur import media, redaction, temporal
 from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError
 
-FORMAT = 1
+FORMAT = 2
 LOOK = ("threshold", "grow", "look_back", "look_ahead", "style", "shape", "debug")  # how to solve and render
 
 
@@ -124,7 +124,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, value: Json) -> Self:
-        known = {name: value[name] for name in cls.__slots__}
+        known = {name: value[name] for name in cls.__slots__ if name in value}  # those of older versions lack some
         runs = {name: tuple((a, b) for a, b in pairs) for name, pairs in value["detectors"].items()}
         return cls(**known | {"detectors": runs})
 

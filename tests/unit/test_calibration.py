@@ -34,3 +34,9 @@ def test_six_passes_must_be_surer_than_one() -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-12, 0.2, 0.999, 1.0])
 def test_a_probability_and_its_log_odds_are_the_same(value: float) -> None:
     assert calibration.probability(calibration.logit(value)) == pytest.approx(value, abs=1e-8)
+
+
+@pytest.mark.parametrize("detector", ["centerface@auto", "yunet"])
+def test_beyond_what_was_labelled_size_changes_nothing(detector: str) -> None:
+    assert odds(detector, 0.6, 256) == odds(detector, 0.6, 4000)
+    assert odds(detector, 0.6, 8) == odds(detector, 0.6, 1)

@@ -1,6 +1,7 @@
 """The files of a job: names, stamps, and what is missing."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -241,3 +242,44 @@ def test_no_frame_is_rendered_again_when_only_doubts_change(solved: Job, context
     blur(solved, context())
     assert [solved.blurred_path(n).stat().st_mtime_ns for n in plan.numbers] == before
     assert len(solved.solution()["doubts"]) == 1
+
+
+def test_evidence_that_somebody_changed_is_made_again(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    before = foreign.evidence_path("null", 8).read_bytes()
+    for other in (b'"score":0.0', b'"score":NaN'):
+        changed = re.sub(rb'"score":[0-9.]+', other, before)
+        assert changed != before
+        foreign.evidence_path("null", 8).write_bytes(changed)
+        assert not foreign.has_evidence("null", 8)
+    blur(foreign, context())
+    assert foreign.evidence_path("null", 8).read_bytes() == before
+
+
+@pytest.mark.parametrize("moved", ["[0,0,0,0,1]", "[NaN,0,0,0,1]", "[1,0]", "null", '"far"'])
+def test_motion_that_somebody_changed_is_made_again(foreign: Job, context: Make, moved: str) -> None:
+    blur(foreign, context())
+    before = foreign.motion_path(8).read_bytes()
+    value = json.loads(before)
+    foreign.motion_path(8).write_text(json.dumps(value | {"motion": json.loads(moved)}))
+    assert foreign.motion(8) is None
+    blur(foreign, context())
+    assert foreign.motion_path(8).read_bytes() == before
+
+
+def test_a_plan_of_an_older_version_is_understood(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    plan = json.loads(foreign.plan_path.read_text())
+    foreign.plan_path.write_text(json.dumps({k: v for k, v in plan.items() if not k.startswith("look")}))
+    blur(foreign, context())
+    assert json.loads(foreign.plan_path.read_text()) == plan
+
+
+def test_regions_of_an_older_version_are_told(foreign: Job, context: Make) -> None:
+    blur(foreign, context())
+    value = json.loads(foreign.regions_path(8).read_text())
+    for region in value["regions"]:
+        del region["track"]
+    foreign.regions_path(8).write_text(json.dumps(value))
+    with pytest.raises(IncompleteError, match="run blur"):
+        foreign.regions(8)

@@ -1,5 +1,7 @@
 """How the camera moved, and cuts, on pictures that move in known ways."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -120,3 +122,13 @@ def test_pictures_of_any_size_are_compared(size: tuple[int, int]) -> None:
 def test_the_same_pictures_give_the_same_numbers() -> None:
     pair = view(scene(), 300, 200), view(scene(), 317, 204, zoom=1.02)
     assert moved(*pair) == moved(*pair)
+
+
+def test_a_soft_wall_with_noise_is_no_cut() -> None:
+    y, x = np.mgrid[:720, :1280]
+    wall = 120 + 40 * x / 1280 + 20 * y / 720 - 60 * np.exp(-((x - 900) ** 2 + (y - 300) ** 2) / 7200)
+    views = [
+        np.repeat(np.clip(wall + RNG.normal(0, 1.2, wall.shape), 0, 255).astype(np.uint8)[..., None], 3, 2)
+        for _ in range(6)
+    ]
+    assert min(moved(one, other).support for one, other in itertools.pairwise(views)) == 1

@@ -106,9 +106,8 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
     low = np.stack([track.middle.real, track.middle.imag], axis=1) - reach
     high = low + 2 * reach
     seen = np.nonzero(track.member >= 0)[0]  # never smaller than what was seen in the frame itself
-    middle, half = shot.middle[track.member[seen]], np.exp(shot.size[track.member[seen]]) / 2
-    middle = np.stack([middle.real, middle.imag], axis=1)
-    low[seen], high[seen] = np.minimum(low[seen], middle - half), np.maximum(high[seen], middle + half)
+    box = shot.box[track.member[seen]]
+    low[seen], high[seen] = np.minimum(low[seen], box[:, :2]), np.maximum(high[seen], box[:, 2:])
     boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
     score = round(calibration.probability(track.odds), 4)
     kind = shot.kinds[track.kind]

@@ -20,11 +20,10 @@ Indices = NDArray[np.int64]
 
 REACH = 7  # frames to each side that a place is smoothed over
 CUT = 0.1  # support below which a frame has nothing to do with the one before; see motion.between
-_NEAR = 3  # frames; breaks closer than this to one another may be a flash of light or a torn picture
-_FLASH = (2, 3)  # how many breaks one makes: into it and out of it, and one inside where it took two frames
+_NEAR = 3  # frames; breaks closer than this to one another are no cuts
 _UNIT_S = 1 / 30  # times are counted in frames, but at higher rates in thirtieths of a second
 _SAME = 0.45  # IoU from which what two detectors say is about one thing
-_LONGEST = 2.0  # units from one frame to the next: a picture that stands still for long does not move far
+_LONGEST = 1.0  # units from one frame to the next: where frames are far apart they are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,11 @@ class Shot:
     """The frames from one cut to the next. N frames, M detections in the order of their frames.
 
     `time` (N,) counts in units of a frame, at least 1/30 s each; `clock` (N,) is the same but for pauses, none of which
-    counts for more than two units. `turn` and `shift` (N,) carry places from the frame before.
+    counts for more than one. `turn` and `shift` (N,) carry places from the frame before.
 
     `frame` (M,) is the index of a detection's frame, `middle` (M,) its place, `size` (M, 2) the natural logarithms of
-    its width and height, `odds` (M,) the log-odds that it is real, `kind` (M,) an index into `kinds`.
+    its width and height, `odds` (M,) the log-odds that it is real, `box` (M, 4) left, top, right and bottom of what was
+    seen, `kind` (M,) an index into `kinds`.
     """
 
     numbers: list[int]
@@ -61,6 +61,7 @@ class Shot:
     middle: Places
     size: Reals
     odds: Reals
+    box: Reals
     kind: Indices
     kinds: list[str]
 
@@ -111,8 +112,8 @@ def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
 
 
 def _parts(shot: list[Evidence], breaks: list[int]) -> list[list[Evidence]]:
-    """A shot cut at the breaks, unless they are those into and out of a flash."""
-    ends = [0, *([] if len(breaks) in _FLASH else breaks), len(shot)]
+    """A shot cut at a break that stands alone. Several are a flash, a torn picture or a whirl of the camera."""
+    ends = [0, *(breaks if len(breaks) == 1 else []), len(shot)]
     return [shot[a:b] for a, b in pairwise(ends)]
 
 
@@ -148,6 +149,7 @@ def _shot(frames: Sequence[Evidence], tick_s: float) -> Shot:
         (boxes[:, 0] + boxes[:, 2]) / 2 + 1j * (boxes[:, 1] + boxes[:, 3]) / 2,
         size,
         odds,
+        boxes,
         np.array([kinds.index(d.kind) for _, d in rows], dtype=np.int64),
         kinds,
     )
@@ -163,40 +165,48 @@ def _steps(pts: Sequence[int], tick_s: float) -> Reals:
 def _fused(shot: Shot, name: Indices) -> Shot:
     """The shot with what several detectors said about the same thing in a frame taken together.
 
-    The box is the mean, weighted by how sure each is; the odds are those of the surest.
+    Place and size are means, weighted by how sure each is; the odds are those of the surest; what was seen is all that
+    the surest or anybody sure saw.
     """
     kept: list[int] = []
-    middle, size = shot.middle.copy(), shot.size.copy()
+    middle, size, box = shot.middle.copy(), shot.size.copy(), shot.box.copy()
+    weight = 1 / (1 + np.exp(-shot.odds))
     starts = np.searchsorted(shot.frame, np.arange(len(shot) + 1))
     for first, end in pairwise(starts.tolist()):
-        order = first + np.argsort(-shot.odds[first:end], kind="stable")
-        best: list[list[int]] = []
-        for row in order.tolist():
-            for group in best:
-                if (
-                    name[row] not in name[group]
-                    and shot.kind[row] == shot.kind[group[0]]
-                    and _iou(shot, row, group[0]) > _SAME
-                ):
-                    group.append(row)
-                    break
-            else:
-                best.append([row])
-        for group in best:
+        free = np.ones(end - first, dtype=bool)
+        for row in (first + np.argsort(-shot.odds[first:end], kind="stable")).tolist():
+            if not free[row - first]:
+                continue
+            free[row - first] = False
+            group = [row]
+            alike = (
+                free & (_ious(shot.box[row], shot.box[first:end]) > _SAME) & (shot.kind[first:end] == shot.kind[row])
+            )
+            for other in (first + np.nonzero(alike)[0]).tolist():
+                if name[other] not in [name[member] for member in group]:
+                    group.append(other)
+                    free[other - first] = False
             if len(group) > 1:
-                weight = 1 / (1 + np.exp(-shot.odds[group]))
-                middle[group[0]] = np.average(shot.middle[group], weights=weight)
-                size[group[0]] = np.average(shot.size[group], weights=weight, axis=0)
-            kept.append(group[0])
+                middle[row] = np.average(shot.middle[group], weights=weight[group])
+                size[row] = np.average(shot.size[group], weights=weight[group], axis=0)
+                sure = [row, *(member for member in group if shot.odds[member] > 0)]
+                box[row] = [*shot.box[sure, :2].min(axis=0), *shot.box[sure, 2:].max(axis=0)]
+            kept.append(row)
     rows = np.array(sorted(kept), dtype=np.int64)
     return replace(
-        shot, frame=shot.frame[rows], middle=middle[rows], size=size[rows], odds=shot.odds[rows], kind=shot.kind[rows]
+        shot,
+        frame=shot.frame[rows],
+        middle=middle[rows],
+        size=size[rows],
+        odds=shot.odds[rows],
+        box=box[rows],
+        kind=shot.kind[rows],
     )
 
 
-def _iou(shot: Shot, i: int, j: int) -> float:
-    (w, h), (v, g) = np.exp(shot.size[i]), np.exp(shot.size[j])
-    apart = shot.middle[i] - shot.middle[j]
-    across = min(w, v, max(0.0, (w + v) / 2 - abs(apart.real)))
-    down = min(h, g, max(0.0, (h + g) / 2 - abs(apart.imag)))
-    return float(across * down / (w * h + v * g - across * down))
+def _ious(box: Reals, others: Reals) -> Reals:
+    """(N,) intersection over union of one box (4,) and others (N, 4)."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    overlap = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    return np.asarray(overlap / np.maximum(areas - overlap, 1e-9))

@@ -14,12 +14,14 @@ SEEN, BRIDGED, EXTENDED = range(3)  # how it is known where a track is in a fram
 
 _BEST = 3  # detections that a track is believed for
 _NOTHING = -3.0  # log-odds of a detection that is not there
+_SURE = 0.4  # log-odds from which a detection is believed alone, whatever else there is
 _LONE = 2.0  # log-odds that one detection alone must be surer
 _SMALL_PX, _LARGE_PX = 8.0, 96.0  # sizes beyond which the threshold depends on size no more
 _MIDDLE_PX = 64.0  # the size for which the threshold is what it says
 _COST = 1.5  # how much surer a detection must be per natural logarithm of its size
 _NOWHERE = complex(np.nan, np.nan)
 _INSIDE = 0.1  # share of a box that must be inside the picture for a track to go on
+_ROUND = 0.25  # units: times that are rounded, to milliseconds in some files, cost no frame
 _TREND = 8  # frames that a track's speed at its end is taken from
 _DOUBT = 4.0  # how many times its own uncertainty that speed must be to count for most of it
 _CALM = 0.95  # how much of that speed is left after each unit of time
@@ -55,8 +57,11 @@ def belief(shot: Shot, chain: Indices) -> float:
     """The log-odds that a chain is believed with: what it looks like, less what hiding it wrongly would cost.
 
     Small faces are believed early, as hiding them wrongly costs little; from a size on all cost the same, so that no
-    large face is given up for many small ones.
+    large face is given up for many small ones. One sure detection is enough, whatever its size.
     """
+    surest = float(shot.odds[chain].max())
+    if surest >= _SURE:
+        return surest
     size = np.clip(np.exp(shot.size[chain].mean(axis=1)), _SMALL_PX, _LARGE_PX)
     return _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot))
 
@@ -174,15 +179,19 @@ def _extended(track: Track, units: float, step: int, extent: tuple[int, int]) ->
     edge = count - 1 if step > 0 else 0
     start = track.first + edge
     end = start
-    while 0 <= end + step < len(shot) and abs(shot.clock[end + step] - shot.clock[start]) <= units:
+    while 0 <= end + step < len(shot) and abs(shot.clock[end + step] - shot.clock[start]) <= units + _ROUND:
         end += step
     if end == start:
         return track
     places, sizes = _carried(shot, start, end, complex(track.middle[edge]), track.size[edge])
     since = np.abs(shot.clock[np.arange(start + step, end + step, step)] - shot.clock[start])
     zoom = np.exp(sizes.mean(axis=1) - track.size[edge].mean())
-    places = places + _speed(track, step) * zoom * (1 - _CALM**since) / (1 - _CALM)
-    left = np.nonzero(_inside(places, sizes, extent) < _INSIDE)[0]
+    moved = _speed(track, step) * zoom * (1 - _CALM**since) / (1 - _CALM)
+    inside = np.maximum(_inside(places, sizes, extent), _inside(places + moved, sizes, extent))
+    # It may have stood still or moved on: all of the way is hidden.
+    places, way = places + moved / 2, np.abs(np.stack([moved.real, moved.imag], axis=1))
+    sizes = np.log(np.exp(sizes) + way)
+    left = np.nonzero(inside < _INSIDE)[0]
     keep = int(left[0]) if len(left) else len(places)
     if not keep:
         return track

@@ -93,6 +93,17 @@ def test_a_weak_end_is_hidden_too() -> None:
     assert all(hides(solved, 300 + 5 * i, 300) for i, solved in enumerate(play(frames)))
 
 
+@pytest.mark.parametrize("size", [40, 100, 400, 1000])
+def test_a_sure_detection_is_believed_alone_whatever_its_size(size: int) -> None:
+    frames = [[face(600, 300, 0.65, size)] if i == 15 else [] for i in range(30)]
+    assert hides(play(frames)[15], 600, 300, size)
+
+
+def test_sure_faces_that_jump_too_far_to_be_linked_are_hidden() -> None:
+    frames = [[face(100 + 400 * (i % 3), 100 + 250 * (i % 2), 0.8, 100)] for i in range(30)]
+    assert all(len(solved.regions) >= 1 for solved in play(frames))
+
+
 # Gaps
 
 
@@ -121,6 +132,16 @@ def test_a_track_goes_on_before_its_first_and_after_its_last_detection() -> None
 def test_an_extension_follows_a_face_that_moves() -> None:
     frames = [[face(300 + 8 * i, 300)] if i < 20 else [] for i in range(25)]
     assert all(hides(solved, 300 + 8 * i, 300) for i, solved in enumerate(play(frames)))
+
+
+def test_who_walks_may_have_stood_before_he_was_seen() -> None:
+    frames = [[] if i < 15 else [face(300 + 8 * (i - 15), 300)] for i in range(40)]
+    assert all(hides(solved, 300, 300) for solved in play(frames)[5:15])
+
+
+def test_who_walks_may_stop_when_he_is_no_longer_seen() -> None:
+    frames = [[face(300 + 8 * i, 300)] if i < 20 else [] for i in range(40)]
+    assert all(hides(solved, 300 + 8 * 19, 300) for solved in play(frames)[20:25])
 
 
 def test_an_extension_is_carried_along_with_the_camera() -> None:
@@ -225,6 +246,12 @@ def test_a_flash_is_no_cut(length: int) -> None:
     assert all(hides(solved, 600, 300) for solved in solution)
 
 
+def test_a_whirl_of_the_camera_does_not_leave_its_frames_alone() -> None:
+    frames = [[] if 20 <= i < 25 else [face(600, 300)] for i in range(40)]
+    motions = [CUT if 20 <= i <= 25 else STILL for i in range(40)]
+    assert all(hides(solved, 600, 300) for solved in play(frames, motions))
+
+
 def test_a_shot_of_one_frame_at_the_end_is_solved() -> None:
     motions = [CUT if i == 9 else STILL for i in range(10)]
     solution = play([[face(600, 300)]] * 9 + [[face(200, 200)]], motions)
@@ -246,6 +273,20 @@ def test_times_count_and_not_frames() -> None:
         for rate in (30, 60)
     ]
     assert reach == [10, 20]
+
+
+def test_times_in_milliseconds_cost_no_frame() -> None:
+    pts = [round(i * 1000 / 30) for i in range(60)]
+    for first in (30, 31, 32):
+        frames = [[face(600, 300)] if i == first else [] for i in range(60)]
+        hidden = [i for i, s in enumerate(play(frames, pts=pts, tick=Fraction(1, 1000))) if s.regions]
+        assert hidden == list(range(first - 10, first + 6))
+
+
+def test_where_a_variable_rate_is_low_frames_count() -> None:
+    pts = [*range(60), *range(60, 150, 3)]
+    frames = [[face(600, 300)] if i == 75 else [] for i in range(90)]
+    assert [i for i, solved in enumerate(play(frames, pts=pts)) if solved.regions] == list(range(65, 81))
 
 
 def test_at_a_low_rate_frames_count() -> None:
@@ -286,6 +327,13 @@ def test_two_detectors_that_take_turns_make_one_steady_region() -> None:
     widths = [alone(s).width for s in solution][10:30]
     assert max(widths) - min(widths) < 1
     assert len(tracks(solution)) == 1
+
+
+def test_a_region_covers_what_each_sure_detector_saw() -> None:
+    high = Detection(Box(580, 257, 620, 343), 0.93, "face", "two")
+    for solved in play([[face(600, 300, 0.95), high]] * 20):
+        assert alone(solved).top <= 257
+        assert alone(solved).bottom >= 343
 
 
 def test_a_region_is_never_smaller_than_what_was_seen_in_its_frame() -> None:
