@@ -13,7 +13,10 @@ from faceblur.domain import Box, Doubt
 from faceblur.temporal.shots import Indices, Places, Reals, Shot
 from faceblur.temporal.tracks import Track, likeness
 
-_LEAST = 0.02  # weight below which nobody is bothered
+# How often each kind of doubt is about something visible, roughly, as counted on clips with known faces; a place where
+# detections were not believed weighs what they are worth.
+_PERHAPS_NONE, _APPEARS, _BRIDGE, _JUMPS, _COVERS = 0.03, 0.02, 0.02, 0.03, 0.1
+_LEAST = 0.01  # weight below which nobody is bothered
 _MOST = 300  # dropped chains of a shot that are looked at, the likeliest first
 _MOST_LIKELY = 0.99  # the highest weight: 1 is for decisions that could not be followed
 _LONG = 7.5  # units of time from which a bridge is long: 8 frames, even where their times wobble
@@ -43,24 +46,26 @@ def _of_track(track: Track, size: tuple[int, int]) -> Iterator[Doubt]:
 
     if sure < _UNSURE:
         yield doubt(
-            int(seen[np.argmax(shot.odds[track.member[seen]])]), "hidden, but perhaps no face", 0.2 * (1 - sure)
+            int(seen[np.argmax(shot.odds[track.member[seen]])]),
+            "hidden, but perhaps no face",
+            _PERHAPS_NONE * (1 - sure),
         )
     for at, edge, reason in ((seen[0], 0, "appears"), (seen[-1], len(shot) - 1, "disappears")):
         if track.first + at != edge and not _at_border(track.middle[at], track.size[at], size):
-            yield doubt(int(at), f"{reason} in the middle of the picture", 0.3 * sure)
+            yield doubt(int(at), f"{reason} in the middle of the picture", _APPEARS * sure)
     gaps = shot.clock[track.first + seen[1:] - 1] - shot.clock[track.first + seen[:-1]]
     if len(gaps) and gaps.max() >= _LONG:
         before, after = seen[gaps.argmax() :][:2].tolist()
-        weight = (0.3 + 0.02 * min(float(gaps.max()), 15)) * sure
+        weight = _BRIDGE * (1 + min(float(gaps.max()), 15) / 15) * sure
         yield doubt((before + after) // 2, f"not seen for {after - before - 1} frames", weight)
     later = slice(track.first + 1, track.first + len(track.middle))
     foreseen = shot.turn[later] * track.middle[:-1] + shot.shift[later]
     moves = np.abs(track.middle[1:] - foreseen) / np.exp(track.size[1:].mean(axis=1))
     if len(moves) and moves.max() >= _JUMP:
-        yield doubt(int(moves.argmax()) + 1, "jumps", 0.4 * sure)
+        yield doubt(int(moves.argmax()) + 1, "jumps", _JUMPS * sure)
     areas = _shares(track, size)
     if areas.max() >= _LARGE:
-        yield doubt(int(areas.argmax()), f"covers {areas.max():.0%} of the picture", 0.3)
+        yield doubt(int(areas.argmax()), f"covers {areas.max():.0%} of the picture", _COVERS)
 
 
 def _of_dropped(shot: Shot, tracks: Sequence[Track], dropped: Sequence[Indices]) -> Iterator[Doubt]:

@@ -60,10 +60,9 @@ def belief(shot: Shot, chain: Indices) -> float:
     large face is given up for many small ones. One sure detection is enough, whatever its size.
     """
     surest = float(shot.odds[chain].max())
-    if surest >= _SURE:
-        return surest
     size = np.clip(np.exp(shot.size[chain].mean(axis=1)), _SMALL_PX, _LARGE_PX)
-    return _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot))
+    odds = _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot))
+    return max(odds, surest) if surest >= _SURE else odds
 
 
 def likeness(shot: Shot, chain: Indices) -> float:

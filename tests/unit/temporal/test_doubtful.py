@@ -65,7 +65,7 @@ def test_it_is_shown_where_it_looks_most_like_a_face() -> None:
 
 
 def test_what_is_next_to_surely_no_face_is_none() -> None:
-    assert doubts([[face(X, Y, 0.01)] if i == 15 else [] for i in range(30)]) == []
+    assert doubts([[face(X, Y, 0.005)] if i == 15 else [] for i in range(30)]) == []
 
 
 def test_a_place_is_told_once_although_what_is_there_comes_and_goes() -> None:
