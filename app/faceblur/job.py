@@ -25,7 +25,7 @@ _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _DOUBTS = 500  # more than this nobody looks through
-_SHARES = 50  # a job is cut into at least this many blocks, so that many workers end together
+_SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
 
 class Job:

@@ -321,17 +321,18 @@ def test_doubts_are_ranked_lines_with_frame_and_time(doubtful: Path) -> None:
     done = faceblur("doubts", "odd", cwd=doubtful)
     assert (done.returncode, done.stderr) == (0, "")
     first, second = done.stdout.splitlines()
-    assert first.startswith("   1  0.3")
-    assert "frame 11, 0:00.4, " in first
-    assert first.endswith(": appears in the middle of the picture")
+    assert first.startswith("   1  0.0")
+    assert "frame 5, 0:00.2, " in first
+    assert first.endswith(": looks a little like a face")
     assert second.startswith("   2  0.0")
-    assert "frame 5, 0:00.2, " in second
+    assert "frame 11, 0:00.4, " in second
+    assert second.endswith(": appears in the middle of the picture")
 
 
 def test_doubts_as_json_are_one_object_a_line(doubtful: Path) -> None:
     done = faceblur("doubts", "odd", "--json", cwd=doubtful)
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(doubt["frame"], doubt["time_s"]) for doubt in found] == [(11, 0.4), (5, 0.16)]
+    assert [(doubt["frame"], doubt["time_s"]) for doubt in found] == [(5, 0.16), (11, 0.4)]
     assert {key for doubt in found for key in doubt} == {"frame", "time_s", "box", "reason", "weight"}
     assert found == json.loads((doubtful / "output/odd/report.json").read_text())["doubts"]
 
@@ -348,8 +349,8 @@ def test_doubts_are_drawn_into_a_sheet(doubtful: Path, name: str) -> None:
     assert len(done.stdout.splitlines()) == 2
     sheet = cv2.imread(str(doubtful / name))
     assert sheet is not None
-    assert sheet[120, 120].argmax() == 1, "the sure face is green"
-    assert sheet[120, 240 + 120].argmax() == 0, "the weak one is blue"
+    assert sheet[120, 120].argmax() == 0, "the weak face is blue"
+    assert sheet[120, 240 + 120].argmax() == 1, "the sure one is green"
 
 
 def test_a_sheet_of_another_kind_exits_2_before_anything_else(clip: Path, tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_frames_that_a_finished_video_lacks_count_as_visible(
 ) -> None:
     figures = evaluation.leaks(clip, finished(lambda shown: shown[:9]), Truth.read(truth))
     assert figures.visible == (0,) * 9 + (1,) * 3
-    assert figures.extra == 0
+    assert figures.extra == pytest.approx(0, abs=1e-3)  # the soft edge, coded
 
 
 def test_a_finished_video_of_another_size_is_compared_at_the_sources(

@@ -105,9 +105,10 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
     reach = sides / 2 + np.maximum(settings.grow * sides, _LEAST_PX) + _DRIFT * track.unsure[:, None] * sides
     low = np.stack([track.middle.real, track.middle.imag], axis=1) - reach
     high = low + 2 * reach
-    seen = np.nonzero(track.member >= 0)[0]  # never smaller than what was seen in the frame itself
+    seen = np.nonzero(track.member >= 0)[0]  # never smaller than what was seen in the frame itself, and half a margin
     box = shot.box[track.member[seen]]
-    low[seen], high[seen] = np.minimum(low[seen], box[:, :2]), np.maximum(high[seen], box[:, 2:])
+    half = np.maximum(settings.grow * (box[:, 2:] - box[:, :2]), _LEAST_PX) / 2
+    low[seen], high[seen] = np.minimum(low[seen], box[:, :2] - half), np.maximum(high[seen], box[:, 2:] + half)
     boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
     score = round(calibration.probability(track.odds), 4)
     kind = shot.kinds[track.kind]
