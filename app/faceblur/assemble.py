@@ -158,7 +158,8 @@ class _Assembly:
             )
         likely = sum(doubt["weight"] >= _WORTH_A_LOOK for doubt in facts["doubts"]) - unfollowed
         if likely:
-            self.context.progress.say(f"{likely} moments are worth a look: faceblur doubts {self.job.name}")
+            moments = "1 moment is" if likely == 1 else f"{likely} moments are"
+            self.context.progress.say(f"{moments} worth a look: faceblur doubts {self.job.name}")
         text = f"{target}: {frames} frames, {facts['regions']} regions hidden"
         self.context.progress.result(text, output=str(target), frames=frames, regions=facts["regions"])
 

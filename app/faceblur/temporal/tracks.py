@@ -22,7 +22,7 @@ _COST = 1.5  # how much surer a detection must be per natural logarithm of its s
 _NOWHERE = complex(np.nan, np.nan)
 _INSIDE = 0.1  # share of a box that must be inside the picture for a track to go on
 _ROUND = 0.25  # units: times that are rounded, to milliseconds in some files, cost no frame
-_TREND = 8  # frames that a track's speed at its end is taken from
+_TREND = REACH + 1  # frames that a track's speed at its end is taken from
 _DOUBT = 4.0  # how many times its own uncertainty that speed must be to count for most of it
 _CALM = 0.95  # how much of that speed is left after each unit of time
 
@@ -77,8 +77,8 @@ def _likeness(odds: Reals, frames: int) -> float:
     """
     best = np.sort(odds)[::-1][:_BEST]
     wanted = min(_BEST, frames)
-    together = (float(best.sum()) + (wanted - len(best)) * _NOTHING) / wanted if len(best) < wanted else best.mean()
-    return max(float(together), float(best[0]) - _LONE)
+    together = (float(best.sum()) + (wanted - len(best)) * _NOTHING) / wanted
+    return max(together, float(best[0]) - _LONE)
 
 
 def follow(shot: Shot, chain: Indices, odds: float, *, back: float, ahead: float, extent: tuple[int, int]) -> Track:
