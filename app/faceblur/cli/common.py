@@ -1,0 +1,215 @@
+"""What the commands share: types and groups of options, and the way from options to a context, jobs and messages."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from faceblur.errors import FaceblurError, Interrupted, UsageError
+from faceblur.options import OVERLAYS, SHAPES, STYLES, Options, processors
+from faceblur.progress import KINDS, Progress, create
+from faceblur.stop import Stop
+
+if TYPE_CHECKING:
+    from faceblur.context import Context
+    from faceblur.job import Job
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+DEFAULTS = Options()
+_MOST_WORKERS = 4  # by default: each holds a model and a few frames, up to 1 GB for the largest
+
+
+class Seconds(click.ParamType[Fraction]):
+    """A time: seconds, minutes:seconds or hours:minutes:seconds, with decimals."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        try:
+            parts = [Fraction(part) for part in str(value).split(":")]
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a time such as 12.5 or 1:30", param, ctx)
+        if len(parts) > 3 or any(part < 0 for part in parts):
+            self.fail(f"{value!r} is not a time such as 12.5 or 1:30", param, ctx)
+        return sum((part * 60**i for i, part in enumerate(reversed(parts))), Fraction(0))
+
+
+class Rate(click.ParamType[Fraction]):
+    """Frames per second: 25, 29.97 or 30000/1001."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        try:
+            return Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a rate such as 25 or 30000/1001", param, ctx)
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """An option that is also the environment variable FACEBLUR_<OPTION>, the same for every command.
+
+    Inside the images, which set FACEBLUR_IMAGE, the bare name works too, as in `docker run -e DEBUG=1`.
+    """
+    bare = max(names[0].split("/")[0].split(), key=len) if len(names) == 1 else max(names, key=len)
+    bare = bare.lstrip("-").replace("-", "_").upper()
+    variables = [f"FACEBLUR_{bare}"] + ([bare] if os.environ.get("FACEBLUR_IMAGE") else [])
+    settings.setdefault("show_default", settings.get("default") is not None and not settings.get("is_flag"))
+    return click.option(*names, envvar=variables, **settings)
+
+
+def _tell(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep how to tell things; given before or after the command, the nearer one wins."""
+    if value is not None:
+        ctx.find_root().ensure_object(dict)[param.name] = value
+
+
+def common(command: F) -> F:
+    """The options that every command takes."""
+    for names, settings in (
+        (("--progress",), {"type": click.Choice(KINDS), "help": "How to show progress; auto is a bar in a terminal."}),
+        (("--verbose",), {"is_flag": True, "default": None, "help": "Tell more."}),
+        (("--traceback",), {"is_flag": True, "default": None, "help": "On errors show where in the code they arose."}),
+    ):
+        command = option(*names, callback=_tell, expose_value=False, is_eager=True, **settings)(command)
+    return command
+
+
+def options(*groups: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """All options of some groups, and the common ones."""
+
+    def add(command: F) -> F:
+        for decorate in reversed([o for group in groups for o in group]):
+            command = decorate(command)
+        return common(command)
+
+    return add
+
+
+SPLIT = (
+    option("--scale", type=int, metavar="WIDTH", help="Scale the frames to this width."),
+    option("--fps", type=Rate(), help="Frames per second, other than the source's."),
+    option("--start", type=Seconds(), help="Begin at this time: 90, 1:30 or 0:01:30.5."),
+    option("--end", type=Seconds(), help="End at this time."),
+    option("--overlay", metavar="WHAT", help=f"Draw in the corner: {','.join(OVERLAYS)}."),
+)
+DAMAGED = (option("--damaged", type=click.Choice(["refuse", "accept"]), default="refuse", help="Damaged sources."),)
+SOLVE = (
+    option(
+        "--threshold",
+        type=float,
+        default=DEFAULTS.threshold,
+        help="How likely a small face must be to be hidden, 0 to 1.",
+    ),
+    option("--shape", type=click.Choice(SHAPES), default=DEFAULTS.shape, help="In which shape."),
+    option("--grow", type=float, default=DEFAULTS.grow, help="Margin on each side, as a share of the face."),
+    option("--look-back", type=float, default=DEFAULTS.look_back, help="Frames hidden before a face is first seen."),
+    option("--look-ahead", type=float, default=DEFAULTS.look_ahead, help="Frames hidden after it was last seen."),
+)
+BLUR = (
+    option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, centerface, yunet, haar."),
+    option("--style", type=click.Choice(STYLES), default=DEFAULTS.style, help="How faces are hidden."),
+    *SOLVE,
+    option(
+        "--workers",
+        type=int,
+        default=min(processors(), _MOST_WORKERS),
+        show_default=f"processors, at most {_MOST_WORKERS}",
+        help="Processes at work here.",
+    ),
+)
+DEBUG = (option("--debug", is_flag=True, help="Debug pictures and video; they show the faces."),)
+OUT = (
+    option("-o", "--out", type=click.Path(path_type=Path), help="Output file; a folder for several."),
+    option("--crf", type=int, default=DEFAULTS.crf, help="Quality: lower is better and larger."),
+    option("--preset", default=DEFAULTS.preset, metavar="PRESET", help="x264 preset: ultrafast to veryslow."),
+)
+FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsewhere."),)
+FRAMES = (
+    option("--frames", type=click.Choice(["keep", "delete"]), default="keep", help="After the video is checked."),
+)
+
+
+def begin(ctx: click.Context, given: dict[str, Any], outputs: int = 1) -> "Context":
+    """Everything the steps need, from the options given and the environment."""
+    from faceblur.context import Context
+
+    told = ctx.find_root().ensure_object(dict)
+    overlay = given.get("overlay")
+    if overlay is not None:
+        given = given | {"overlay": tuple(part.strip() for part in overlay.split(",") if part.strip())}
+    known = {f.name for f in fields(Options)}
+    chosen = replace(told["base"], **{k: v for k, v in given.items() if k in known and v is not None})
+    if "null" in chosen.members and not os.environ.get("FACEBLUR_TESTING"):
+        raise UsageError("the detector null finds no faces; it is for Faceblur's own tests")
+    if "detector" in given:
+        from faceblur import detectors
+
+        for member in chosen.members:  # a wrong name is told before hours of splitting
+            detectors.resolve(member)
+    if chosen.out and outputs > 1:
+        _make_folder(chosen.out)
+    stop = Stop()
+    stop.listen()
+    return Context(chosen, _progress(told), stop)
+
+
+def _progress(told: dict[str, Any]) -> Progress:
+    return create(told.get("progress", "auto"), verbose=bool(told.get("verbose")))
+
+
+def _make_folder(path: Path) -> None:
+    from faceblur.files import output_error
+
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"-o {path} is a file; for several sources it must be a folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def jobs_named(context: "Context", names: Sequence[str], *, empty: bool = False) -> list["Job"]:
+    """The jobs that are named, or all there are."""
+    from faceblur import catalog
+
+    o = context.options
+    found = [catalog.find_job(n, o.input, o.output) for n in names] if names else catalog.all_jobs(o.input, o.output)
+    if not found and not empty:
+        raise UsageError(f"there are no jobs in {o.input}: split a video first")
+    return found
+
+
+def each(context: "Context", items: Iterable[T], do: Callable[[T], Any]) -> None:
+    """Do something for each; a failure does not keep the rest, and its code is the exit code (1 where they differ)."""
+    failures: list[FaceblurError] = []
+    for item in items:
+        try:
+            do(item)
+        except Interrupted:
+            raise
+        except FaceblurError as error:
+            failures.append(error)
+            complain(error)
+    if failures:
+        codes = {error.exit_code for error in failures}
+        raise click.exceptions.Exit(codes.pop() if len(codes) == 1 else 1)
+
+
+def complain(error: FaceblurError, told: dict[str, Any] | None = None) -> None:
+    if told is None:
+        told = click.get_current_context().find_root().ensure_object(dict)
+    if told.get("traceback"):
+        import traceback
+
+        traceback.print_exception(error)
+    if told.get("progress") == "json":
+        from faceblur.progress import Events
+
+        Events().failure(str(error), error.exit_code)
+    click.echo(f"faceblur: {error}", err=True)
