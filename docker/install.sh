@@ -11,7 +11,7 @@ locked() { "$pip" install --constraint "$here/constraints.txt" "$@"; }
 # deepface and retina-face ask for onnxruntime, whose files overwrite onnxruntime-gpu's; tf-keras asks for the full
 # TensorFlow beside tensorflow-cpu. So these three come without their dependencies, which are named here; `app` checks them.
 models() {
-  locked "$@" gdown pandas requests tqdm werkzeug scikit-image
+  locked "$@" onnx gdown pandas requests tqdm werkzeug scikit-image
   locked --no-deps deepface retina-face tf-keras
   # 0.4 GB that nothing reads here: headers for compiling TensorFlow extensions, and the packages' own tests.
   rm -r /opt/faceblur/lib/python3.*/site-packages/tensorflow/include
@@ -43,7 +43,7 @@ case $1 in
   app)
     "$pip" install --no-deps --no-index /wheel/*.whl
     # What is left out on purpose: all models in `media`, and the builds that another package stands in for.
-    if "$pip" check | grep -vE 'requires (onnxruntime|tensorflow), which is not installed|^No broken requirements'; then
+    if "$pip" check | grep -vE 'requires (onnx|onnxruntime|tensorflow), which is not installed|^No broken requirements'; then
       echo 'install.sh: the packages above do not fit together' >&2
       exit 1
     fi

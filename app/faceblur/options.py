@@ -8,7 +8,7 @@ from pathlib import Path
 from faceblur.errors import UsageError
 
 # Which detectors a preset stands for. `fast` is one pass of CenterFace, `slow` three sizes and their mirror images.
-PRESETS = {"fast": ("centerface@auto",), "slow": ("centerface@full",)}
+PRESETS = {"fast": ("centerface",), "slow": ("centerface@full",)}
 STYLES = ("blur", "pixelate", "solid")
 SHAPES = ("ellipse", "box")
 OVERLAYS = ("time", "frame")

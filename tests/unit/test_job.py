@@ -35,9 +35,7 @@ def test_names_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert str(job.frame_path(42)) == "input/clip/frame_0000000042.png"
     assert str(job.blurred_path(42)) == "output/clip/frame_0000000042.png.blurred.png"
     assert str(job.debug_path(42)) == "output/clip/frame_0000000042.png.debug.png"
-    assert str(job.evidence_path("centerface@auto", 42)) == (
-        "output/clip/detections/centerface@auto/frame_0000000042.json"
-    )
+    assert str(job.evidence_path("centerface", 42)) == ("output/clip/detections/centerface/frame_0000000042.json")
     assert str(job.video_path("blurred", ".mp4")) == "output/clip/clip-blurred.mp4"
 
 

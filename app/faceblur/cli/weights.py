@@ -37,7 +37,7 @@ def weights_fetch(ctx: click.Context, names: Sequence[str]) -> None:
 
     members = [member for preset in PRESETS.values() for member in preset]
     context = begin(ctx, {})
-    wanted = names or sorted({detectors.TABLE[member].weights for member in members})
+    wanted = names or sorted({file for member in members for file in detectors.needs(member)})
     each(context, wanted, lambda name: click.echo(weights.fetch(name, context.options.weights)))
 
 

@@ -2,41 +2,82 @@
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from faceblur.detectors.base import Detector
+from faceblur.detectors.ensemble import Ensemble
+from faceblur.detectors.views import View, Viewed
 from faceblur.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Where a detector's class is, the settings that make this variant of it, and the weights it needs."""
+    """Where a detector's class is, what it finds, its settings, and the weights it needs."""
 
     module: str
     factory: str
-    settings: dict[str, Any] = field(default_factory=dict)
+    kind: str = "face"
     weights: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 TABLE = {
-    "centerface@auto": Row("centerface", "CenterFace", {}, "centerface"),
-    "centerface@full": Row("centerface", "CenterFace", {"scales": (0.5, 1.0, 2.0), "mirror": True}, "centerface"),
-    "yunet": Row("yunet", "YuNet", {}, "yunet"),
+    "centerface": Row("centerface", "CenterFace", weights="centerface"),
+    "yunet": Row("yunet", "YuNet", weights="yunet"),
     "haar": Row("haar", "Haar"),
     "null": Row("null", "Null"),
 }
-ALIASES = {"centerface": "centerface@auto"}
+# Views of detectors whose findings are taken together, under a name that changes when anything about them does.
+ENSEMBLES = {
+    "fast.1": ("centerface@0.5", "yunet@0.5", "yunet"),
+}
+# The views of `DETECTOR@WORD`: how many times the size, and whether mirrored.
+COPIES = {
+    "": ((1.0, False),),
+    "flip": ((1.0, False), (1.0, True)),
+    "scales": ((1.0, False), (0.5, False), (2.0, False)),
+    "full": tuple((times, mirror) for times in (1.0, 0.5, 2.0) for mirror in (False, True)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A detector, its view, and a word of COPIES: `centerface`, `yunet@0.5`, `centerface@1280x720@flip`."""
+
+    row: str
+    view: View
+    copies: str = ""
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """UsageError, listing the table, for what names no detector."""
+        row, *parts = name.split("@")
+        copies = parts.pop() if parts and parts[-1] and parts[-1] in COPIES else ""
+        if row not in TABLE or len(parts) > 1:
+            known = ", ".join(n for n in TABLE if n != "null")
+            raise UsageError(f"no detector is called {name!r}; there are: {known}, and the presets fast and slow")
+        return cls(row, View.parse(parts[0] if parts else "auto"), copies)
+
+    @property
+    def views(self) -> list[View]:
+        """How it looks at a picture, one after the other."""
+        return [replace(self.view, times=times, mirror=mirror) for times, mirror in COPIES[self.copies]]
+
+    def __str__(self) -> str:
+        return "@".join([self.row, *([] if self.view == View() else [str(self.view)]), *filter(None, [self.copies])])
 
 
 def resolve(name: str) -> str:
-    """The table's name for what a person wrote; UsageError, listing the table, when there is none."""
-    full = ALIASES.get(name, name)
-    if full not in TABLE:
-        known = ", ".join(n for n in TABLE if n != "null")
-        raise UsageError(f"no detector is called {name!r}; there are: {known}, and the presets fast and slow")
-    return full
+    """The one name for what a person wrote; UsageError, listing the table, when there is none."""
+    return name if name in ENSEMBLES else str(Spec.parse(name))
+
+
+def needs(name: str) -> list[str]:
+    """The weights that a detector needs."""
+    rows = {TABLE[spec.row].weights for spec in _members(name)}
+    return sorted(rows - {""})
 
 
 def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
@@ -45,8 +86,18 @@ def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
     `threads` is the number of processor threads for one picture, 0 for all there are. Heavy packages are imported
     here and not before. Raises UsageError for an unknown name, MissingError for weights that cannot be had.
     """
-    full = resolve(name)
-    row = TABLE[full]
+    full, members = resolve(name), _members(name)
+    models = {row: _model(row, weights, threads) for row in dict.fromkeys(spec.row for spec in members)}
+    viewed = [Viewed(str(spec), models[spec.row], view) for spec in members for view in spec.views]
+    return Ensemble(full, viewed) if len(viewed) > 1 else viewed[0]
+
+
+def _members(name: str) -> list[Spec]:
+    return [Spec.parse(member) for member in ENSEMBLES.get(name, (name,))]
+
+
+def _model(name: str, weights: Sequence[Path], threads: int) -> Detector:
+    row = TABLE[name]
     module = importlib.import_module(f"faceblur.detectors.{row.module}")
-    detector: Detector = getattr(module, row.factory)(name=full, weights=weights, threads=threads, **row.settings)
+    detector: Detector = getattr(module, row.factory)(name=name, weights=weights, threads=threads, **row.settings)
     return detector

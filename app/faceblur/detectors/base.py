@@ -17,19 +17,21 @@ class Detector(ABC):
     """Finds one kind of thing in pictures. `name` names the model and every setting that changes what it finds."""
 
     kind = "face"
+    step = 1  # px; the sides of a picture given to `rows` are a multiple of this
+    floor = FLOOR
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def detect(self, images: Sequence[Image]) -> list[list[Detection]]:
-        """For each (H, W, 3) uint8 BGR image its detections from score 0.05 up, best first, inside the picture.
+        """For each (H, W, 3) uint8 BGR image its detections from score `floor` up, best first, inside the picture.
 
         Scores are rounded to 1e-4 and boxes to 0.01 px before they count, so that stored and fresh evidence agree.
         """
-        return [self._tidy(self._rows(image), image) for image in images]
+        return [self._tidy(self.rows(image), image) for image in images]
 
     @abstractmethod
-    def _rows(self, image: Image) -> Rows:
+    def rows(self, image: Image) -> Rows:
         """(N, 5) float64: left, top, right, bottom in pixels of the image, and score; any order, any number."""
 
     def _tidy(self, rows: Rows, image: Image) -> list[Detection]:
@@ -39,9 +41,17 @@ class Detector(ABC):
         found = []
         for *corners, score in rows.tolist():
             box = Box(*corners).clip(width, height).rounded()
-            if score >= FLOOR and box.area > 0:
+            if score >= self.floor and box.area > 0:
                 found.append(Detection(box, min(round(score, 4), 1.0), self.kind, self.name))
         return sorted(found, key=lambda d: (-d.score, d.box.to_json()))
+
+
+def ious(row: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """(N,) intersection over union of one row, left, top, right, bottom and what follows, with each of (N, 5) rows."""
+    sides = np.minimum(row[2:4], rows[:, 2:4]) - np.maximum(row[:2], rows[:, :2])
+    overlap = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(rows[:, 2:4] - rows[:, :2], axis=1) + np.prod(row[2:4] - row[:2])
+    return np.asarray(overlap / np.maximum(areas - overlap, 1e-9))
 
 
 def nms(rows: Rows, iou: float) -> Rows:
@@ -49,16 +59,9 @@ def nms(rows: Rows, iou: float) -> Rows:
 
     Takes and returns (N, 5) float64: left, top, right, bottom, score; the result is ordered by score, best first.
     """
-    order = np.lexsort((rows[:, 0], rows[:, 1], -rows[:, 4]))
-    rows = rows[order]
-    areas = (rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1])
+    rows = rows[np.lexsort((rows[:, 0], rows[:, 1], -rows[:, 4]))]
     alive = np.ones(len(rows), dtype=bool)
     for i in range(len(rows)):
-        if not alive[i]:
-            continue
-        rest = slice(i + 1, None)
-        width = np.minimum(rows[i, 2], rows[rest, 2]) - np.maximum(rows[i, 0], rows[rest, 0])
-        height = np.minimum(rows[i, 3], rows[rest, 3]) - np.maximum(rows[i, 1], rows[rest, 1])
-        overlap = np.maximum(width, 0) * np.maximum(height, 0)
-        alive[rest] &= overlap <= iou * np.maximum(areas[i] + areas[rest] - overlap, 1e-9)
+        if alive[i]:
+            alive[i + 1 :] &= ious(rows[i], rows[i + 1 :]) <= iou
     return rows[alive]

@@ -25,7 +25,7 @@ class Haar(Detector):
         self._frontal = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
         self._profile = cv2.CascadeClassifier(str(folder / "haarcascade_profileface.xml"))
 
-    def _rows(self, image: Image) -> Rows:
+    def rows(self, image: Image) -> Rows:
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
         mirrored = _search(self._profile, cv2.flip(grey, 1))
         mirrored[:, [0, 2]] = image.shape[1] - mirrored[:, [2, 0]]

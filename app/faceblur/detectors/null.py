@@ -19,7 +19,7 @@ class Null(Detector):
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:
         super().__init__(name)
 
-    def _rows(self, image: Image) -> Rows:
+    def rows(self, image: Image) -> Rows:
         rows = []
         for low, high, score in (((0, 200, 0), (60, 255, 60), 0.9), ((200, 0, 0), (255, 60, 60), 0.1)):
             count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.inRange(image, np.array(low), np.array(high)))

@@ -36,7 +36,7 @@ class Fixed(Detector):
         super().__init__("fixed")
         self._found = found
 
-    def _rows(self, image: Image) -> Rows:
+    def rows(self, image: Image) -> Rows:
         return self._found
 
 
@@ -169,7 +169,7 @@ def test_mistake_08_a_hundred_detections_stay_a_hundred() -> None:
 
 
 def test_an_unknown_detector_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"'magic'; there are: centerface@auto, .*yunet"):
+    with pytest.raises(UsageError, match=r"'magic'; there are: .*centerface, .*yunet"):
         detectors.resolve("magic")
 
 
@@ -184,9 +184,33 @@ def test_a_name_of_the_table_stands_for_itself(name: str) -> None:
     assert detectors.resolve(name) == name
 
 
-@pytest.mark.parametrize("alias", detectors.ALIASES)
-def test_an_alias_stands_for_a_name_of_the_table(alias: str) -> None:
-    assert detectors.resolve(alias) in detectors.TABLE
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("centerface@auto", "centerface"),
+        ("yunet@0.50", "yunet@0.5"),
+        ("yunet@flip", "yunet@flip"),
+        ("haar@auto@full", "haar@full"),
+        ("haar@1280x720@scales", "haar@1280x720@scales"),
+        ("fast.1", "fast.1"),
+    ],
+)
+def test_a_detector_has_one_name_however_it_is_written(written: str, name: str) -> None:
+    assert detectors.resolve(written) == name
+    assert detectors.resolve(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["yunet@", "yunet@0", "yunet@9", "yunet@nan", "yunet@1x1", "yunet@axb", "yunet@0.5@0.5"]
+)
+def test_a_size_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="size|no detector"):
+        detectors.resolve(name)
+
+
+@pytest.mark.parametrize("name", detectors.ENSEMBLES)
+def test_the_members_of_an_ensemble_are_in_the_table(name: str) -> None:
+    assert all(detectors.resolve(member) for member in detectors.ENSEMBLES[name])
 
 
 @pytest.mark.parametrize("name", detectors.TABLE)

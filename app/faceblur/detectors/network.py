@@ -1,0 +1,69 @@
+"""Running an ONNX network: pictures of any size, one session a process, on the processor or a GPU."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from faceblur.errors import MissingError
+from faceblur.images import Image
+
+Tensor = NDArray[np.float32]
+_CHANNELS = 1  # the axis that no network leaves open
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+class Network:
+    """A network with one input (N, 3, H, W), read from an ONNX file whatever size that was saved for."""
+
+    def __init__(self, path: Path, threads: int = 0, *, any_size: bool = True) -> None:
+        """`threads` is the number of processor threads, 0 for all; MissingError without the package onnxruntime."""
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingError("this detector needs the package onnxruntime: pip install onnxruntime") from error
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        providers = [p for p in _PROVIDERS if p in onnxruntime.get_available_providers()]
+        self._session = onnxruntime.InferenceSession(_model(path, any_size), options, providers=providers)
+        self._input = self._session.get_inputs()[0].name
+        self.outputs: tuple[str, ...] = tuple(output.name for output in self._session.get_outputs())
+
+    def run(self, blob: Tensor) -> dict[str, Tensor]:
+        """Every output by name. ValueError for one that is not finite: that must not pass for "no face"."""
+        values: Sequence[Any] = self._session.run(None, {self._input: blob})
+        if not all(np.isfinite(value).all() for value in values):
+            raise ValueError("the network answered with numbers that are none")
+        return dict(zip(self.outputs, values, strict=True))
+
+
+def blob(
+    image: Image, *, rgb: bool = False, scale: float = 1.0, mean: tuple[float, float, float] = (0, 0, 0)
+) -> Tensor:
+    """(1, 3, H, W) float32 of a (H, W, 3) BGR image: (value − mean) · scale, mean in the order of the result."""
+    return np.asarray(cv2.dnn.blobFromImage(image, scale, mean=mean, swapRB=rgb, crop=False), dtype=np.float32)
+
+
+def _model(path: Path, any_size: bool) -> bytes:
+    """The file with its constants as constants, and with the sizes it was saved for left open.
+
+    Exporters used to list weights as inputs, which could change from call to call, so that nothing can be worked out in
+    advance: as constants they make CenterFace twice as fast (measured: 34.6 s instead of 69.7 s for 250 photos).
+    """
+    import onnx
+
+    model = onnx.load_from_string(path.read_bytes())
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    for value in (*graph.input, *graph.output) if any_size else ():
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if axis != _CHANNELS:
+                dimension.dim_param = f"{value.name}_{axis}"
+    return bytes(model.SerializeToString())

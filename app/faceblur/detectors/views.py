@@ -1,0 +1,145 @@
+"""How a detector looks at a picture: at which size, mirrored or not, in tiles, and around the seam of a panorama."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+
+from faceblur.detectors.base import Detector, Rows, nms
+from faceblur.errors import UsageError
+from faceblur.images import Image
+
+LONGEST = 3840  # px; pictures with a longer side are shrunk to this before the size below counts
+_TILE = 2560  # px; larger inputs are looked at in tiles, so that memory stays within bounds
+_OVERLAP = 320  # px that tiles share: what is smaller is whole in one of them
+_IOU = 0.3
+_BORDER = 2.0  # px to the border of a tile, from which a thing counts as cut by it
+_COVERED = 0.6  # share of a cut thing that lies in a whole one, from which it is the same thing
+_PANORAMA = 2048  # px; pictures twice as wide as high, from this width on, may go all around
+_SEAM = 8  # what lies within 1/8 of the width behind the seam is looked at once more in front of it
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """At which size a picture is looked at, so many times that, and whether mirrored left to right.
+
+    The size is a factor of the picture's own; (width, height) in pixels to fit the picture into; or None for its own.
+    """
+
+    size: float | tuple[int, int] | None = None
+    times: float = 1.0
+    mirror: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The view for `auto`, a factor such as 0.5, or 1280x720; UsageError for anything else."""
+        width, x, height = text.partition("x")
+        try:
+            size = None if text == "auto" else (int(width), int(height)) if x else float(text)
+        except ValueError:
+            size = math.nan
+        sides, low, high = (size, 16, 16384) if isinstance(size, tuple) else ((1.0 if size is None else size,), 0.05, 8.0)
+        if not all(low <= side <= high for side in sides):
+            raise UsageError(f"{text!r} is not a size to detect at: auto, a factor from 0.05 to 8, or 1280x720")
+        return cls(size)
+
+    def __str__(self) -> str:
+        """The size, as `parse` takes it."""
+        if isinstance(self.size, tuple):
+            return f"{self.size[0]}x{self.size[1]}"
+        return "auto" if self.size is None else f"{self.size:g}"
+
+    def factor(self, width: int, height: int) -> float:
+        """How many times its own size a picture of that size in pixels is looked at."""
+        if isinstance(self.size, tuple):
+            return self.times * min(self.size[0] / width, self.size[1] / height)
+        return self.times * (1.0 if self.size is None else self.size) * min(1.0, LONGEST / max(width, height))
+
+
+class Viewed(Detector):
+    """A detector that looks at its pictures in one view."""
+
+    def __init__(self, name: str, inner: Detector, view: View) -> None:
+        super().__init__(name)
+        self.kind = inner.kind
+        self._inner = inner
+        self._view = view
+
+    def rows(self, image: Image) -> Rows:
+        width = image.shape[1]
+        rows = self._around(np.ascontiguousarray(image[:, ::-1]) if self._view.mirror else image)
+        if self._view.mirror:
+            rows[:, [0, 2]] = width - rows[:, [2, 0]]
+        return rows
+
+    def _around(self, image: Image) -> Rows:
+        """With what lies at the right border looked at a second time, together with what lies at the left one."""
+        height, width = image.shape[:2]
+        if width != 2 * height or width < _PANORAMA:
+            return self._sized(image)
+        rows = self._sized(np.concatenate([image, image[:, : width // _SEAM]], axis=1))
+        beyond = rows[rows[:, 2] > width]
+        beyond[:, [0, 2]] -= width
+        inside = rows[rows[:, 0] < width]
+        beyond[:, 0], inside[:, 2] = np.maximum(beyond[:, 0], 0), np.minimum(inside[:, 2], width)
+        return nms(np.concatenate([inside, beyond]), _IOU)
+
+    def _sized(self, image: Image) -> Rows:
+        height, width = image.shape[:2]
+        factor = self._view.factor(width, height)
+        step = self._inner.step
+        size = (_to_step(width * factor, step), _to_step(height * factor, step))
+        rows = self._tiled(image if size == (width, height) else _resized(image, size))
+        rows[:, [0, 2]] *= width / size[0]
+        rows[:, [1, 3]] *= height / size[1]
+        return rows
+
+    def _tiled(self, image: Image) -> Rows:
+        height, width = image.shape[:2]
+        if max(height, width) <= _TILE:
+            return self._inner.rows(image)
+        whole, cut = [], []
+        for top, bottom in _spans(height, self._inner.step):
+            for left, right in _spans(width, self._inner.step):
+                rows = self._inner.rows(np.ascontiguousarray(image[top:bottom, left:right]))
+                rows[:, :4] += (left, top, left, top)
+                low = np.array([left or -math.inf, top or -math.inf]) + _BORDER
+                high = np.array([math.inf if right == width else right, math.inf if bottom == height else bottom])
+                at_border = (rows[:, :2] < low).any(axis=1) | (rows[:, 2:4] > high - _BORDER).any(axis=1)
+                whole.append(rows[~at_border])
+                cut.append(rows[at_border])
+        kept, doubtful = nms(np.concatenate(whole), _IOU), np.concatenate(cut)
+        return nms(np.concatenate([kept, doubtful[~_within(doubtful, kept)]]), _IOU)
+
+
+def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
+    """Where the tiles of one axis begin and end: as few as do, of equal length, a multiple of `step`."""
+    count = max(1, math.ceil((length - _OVERLAP) / (_TILE - _OVERLAP)))
+    side = min(length, _to_step((length + (count - 1) * _OVERLAP) / count, step))
+    for i in range(count):
+        start = (length - side) * i // max(count - 1, 1)
+        yield start, start + side
+
+
+def _within(rows: Rows, others: Rows) -> np.ndarray:
+    """(N,) whether a row lies for the most part inside one of the others."""
+    if not len(rows) or not len(others):
+        return np.zeros(len(rows), dtype=bool)
+    sides = np.minimum(rows[:, None, 2:4], others[None, :, 2:4]) - np.maximum(rows[:, None, :2], others[None, :, :2])
+    overlap = np.prod(np.maximum(sides, 0), axis=2).max(axis=1)
+    return np.asarray(overlap > _COVERED * np.prod(rows[:, 2:4] - rows[:, :2], axis=1))
+
+
+def _resized(image: Image, size: tuple[int, int]) -> Image:
+    shrunk = size[0] * size[1] < image.shape[0] * image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR).astype(
+        np.uint8, copy=False
+    )
+
+
+def _to_step(pixels: float, step: int) -> int:
+    rounding: Callable[[float], int] = math.ceil if step > 1 else round
+    return max(step, rounding(pixels / step) * step)
