@@ -41,7 +41,8 @@ class View:
             size = None if text == "auto" else (int(width), int(height)) if x else float(text)
         except ValueError:
             size = math.nan
-        sides, low, high = (size, 16, 16384) if isinstance(size, tuple) else ((1.0 if size is None else size,), 0.05, 8.0)
+        sides = size if isinstance(size, tuple) else (1.0 if size is None else size,)
+        low, high = (16, 16384) if x else (0.05, 8)
         if not all(low <= side <= high for side in sides):
             raise UsageError(f"{text!r} is not a size to detect at: auto, a factor from 0.05 to 8, or 1280x720")
         return cls(size)

@@ -204,7 +204,7 @@ def test_a_detector_has_one_name_however_it_is_written(written: str, name: str) 
     "name", ["yunet@", "yunet@0", "yunet@9", "yunet@nan", "yunet@1x1", "yunet@axb", "yunet@0.5@0.5"]
 )
 def test_a_size_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="size|no detector"):
+    with pytest.raises(UsageError, match=r"size|no detector"):
         detectors.resolve(name)
 
 
