@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from faceblur import weights
 from faceblur.claims import claim
 from faceblur.errors import SourceError
 from faceblur.options import Options
@@ -20,6 +21,7 @@ R = TypeVar("R")
 _AHEAD = 8  # frames read ahead or written behind in threads
 _THREADS = 2
 _NAP_S = 0.05
+_KB = 1000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,25 @@ class Context:
                 self.progress.say(waiting)
                 told = True
             self.stop.wait(_NAP_S)
+
+    def weights(self, name: str) -> Path:
+        """The checked file of a model, fetched when no folder has it: shown, and ended by a wish to stop.
+
+        Raises MissingError when it cannot be had, OutputError when it cannot be written.
+        """
+        row, folders = weights.entry(name), self.options.weights
+        path = weights.find(name, folders)
+        if path:
+            return path
+        begun = weights.begun(name, folders) // _KB
+        with self.progress.step(row.file, "fetch", row.size // _KB, begun, unit="kB") as step:
+
+            def tell(done: int) -> None:
+                self.stop.check()
+                step.reach(done // _KB)
+                self.progress.update(step)
+
+            return weights.fetch(name, folders, tell)
 
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""

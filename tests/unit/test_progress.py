@@ -33,6 +33,20 @@ def test_a_step_is_never_more_than_done() -> None:
     assert step.done == 10
 
 
+def test_a_step_that_begins_again_has_no_negative_rate() -> None:
+    step = earlier(Step("model.onnx", "fetch", 100, done=90, unit="kB"), 10)
+    step.reach(20)
+    assert (step.done, step.rate) == (20, 0.0)
+
+
+def test_a_step_in_other_units_says_so() -> None:
+    stream = io.StringIO()
+    teller = Events(stream=stream)
+    with teller.step("model.onnx", "fetch", 100, unit="kB") as step:
+        step.reach(100)
+    assert "kB_per_s" in events(stream)[-1]
+
+
 def test_faces_are_unknown_until_somebody_counts() -> None:
     step = Step("clip", "split", 10)
     step.advance()

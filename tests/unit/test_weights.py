@@ -1,16 +1,18 @@
 """Model files: only the right bytes count, from wherever they come."""
 
 import hashlib
-import socket
-import threading
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from faceblur import weights
-from faceblur.errors import MissingError
+from faceblur.errors import MissingError, OutputError
 from faceblur.weights import TABLE, Weights
+from servers import Server
 
 DATA = b"a very small model" * 100
 
@@ -27,6 +29,18 @@ def row(monkeypatch: pytest.MonkeyPatch, urls: tuple[str, ...] = (), wheel: str 
     monkeypatch.setitem(TABLE, "toy", Weights("toy", "toy.onnx", len(DATA), digest, "none", urls, wheel))
 
 
+def _child(folder: Path, url: str) -> "subprocess.Popen[bytes]":
+    """Another process that fetches `toy`."""
+    code = f"""
+from pathlib import Path
+from faceblur import weights
+digest = {hashlib.sha256(DATA).hexdigest()!r}
+weights.TABLE["toy"] = weights.Weights("toy", "toy.onnx", {len(DATA)}, digest, "none", ({url!r},))
+weights.fetch("toy", [Path({str(folder)!r})])
+"""
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
 def make_wheel(folder: Path, data: bytes = DATA) -> None:
     folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(folder / "toy-1.0-py3-none-any.whl", "w") as wheel:
@@ -40,20 +54,6 @@ def use_index(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let pip look into this folder and nowhere else."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-
-
-def serve_half() -> str:
-    """The address of a server that promises DATA and breaks off in the middle, once."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def answer() -> None:
-        with server, server.accept()[0] as connection:
-            connection.recv(65536)
-            head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(DATA)}\r\n\r\n"
-            connection.sendall(head.encode() + DATA[: len(DATA) // 2])
-
-    threading.Thread(target=answer, daemon=True).start()
-    return f"http://127.0.0.1:{server.getsockname()[1]}/toy.onnx"
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -121,7 +121,7 @@ def test_a_fetched_file_goes_to_the_first_folder_that_can_be_written(toy: pytest
 
 
 def test_a_download_of_other_bytes_is_not_kept(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "mirror.onnx").write_bytes(b"<html>please log in</html>")
+    (tmp_path / "mirror.onnx").write_bytes(DATA[::-1])
     row(toy, urls=((tmp_path / "mirror.onnx").as_uri(),))
     with pytest.raises(MissingError, match="its SHA-256 is"):
         weights.fetch("toy", [tmp_path / "cache"])
@@ -134,10 +134,101 @@ def test_where_one_place_fails_the_next_is_tried(toy: pytest.MonkeyPatch, tmp_pa
     assert weights.fetch("toy", [tmp_path / "cache"]).read_bytes() == DATA
 
 
-def test_after_a_download_that_breaks_off_the_next_place_is_tried(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "mirror.onnx").write_bytes(DATA)
-    row(toy, urls=(serve_half(), (tmp_path / "mirror.onnx").as_uri()))
-    assert weights.fetch("toy", [tmp_path / "cache"]).read_bytes() == DATA
+def test_the_second_place_gives_only_what_the_first_did_not(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Server(DATA, cut=1000, cuts=1, then=503) as first, Server(DATA) as second:
+        row(toy, urls=(first.url, second.url))
+        assert weights.fetch("toy", [tmp_path]).read_bytes() == DATA
+        assert second.ranges == ["bytes=1000-"]
+
+
+def test_after_a_place_with_wrong_bytes_the_next_is_asked_for_all(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Server(DATA[::-1]) as first, Server(DATA) as second:
+        row(toy, urls=(first.url, second.url))
+        assert weights.fetch("toy", [tmp_path]).read_bytes() == DATA
+        assert second.ranges == [None]
+
+
+def test_what_failed_is_told_for_each_place(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Server(DATA, then=404) as first, Server(DATA[::-1]) as second:
+        row(toy, urls=(first.url, second.url))
+        with pytest.raises(MissingError) as caught:
+            weights.fetch("toy", [tmp_path])
+    assert f"{first.url}: HTTP Error 404" in str(caught.value)
+    assert f"{second.url}: its SHA-256 is {hashlib.sha256(DATA[::-1]).hexdigest()}" in str(caught.value)
+
+
+def test_two_processes_fetch_a_file_once(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Server(DATA, pause_s=0.05) as server:
+        row(toy, urls=(server.url,))
+        children = [_child(tmp_path, server.url) for _ in range(2)]
+        assert [child.wait(60) for child in children] == [0, 0]
+        assert server.ranges == [None]
+    assert (tmp_path / "toy.onnx").read_bytes() == DATA
+
+
+def test_a_killed_fetch_goes_on_with_only_the_rest(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Server(DATA, pause_s=0.1) as server:
+        row(toy, urls=(server.url,))
+        child = _child(tmp_path, server.url)
+        while not weights.begun("toy", [tmp_path]):
+            assert child.poll() is None
+            time.sleep(0.01)
+        child.kill()
+        child.wait(60)
+        begun = weights.begun("toy", [tmp_path])
+        assert 0 < begun < len(DATA)
+        assert weights.fetch("toy", [tmp_path]).read_bytes() == DATA
+        assert server.ranges == [None, f"bytes={begun}-"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".toy.onnx.lock", "toy.onnx"]
+
+
+def test_who_waits_hears_how_far_the_other_process_is(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Server(DATA, pause_s=0.2) as server:
+        row(toy, urls=(server.url,))
+        child = _child(tmp_path, server.url)
+        while not weights.begun("toy", [tmp_path]):
+            time.sleep(0.01)
+        heard: list[int] = []
+        weights.fetch("toy", [tmp_path], heard.append)
+        assert child.wait(60) == 0
+    assert heard
+    assert heard[0] > 0
+
+
+def test_a_wrong_file_is_not_fetched_again(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "toy.onnx").write_bytes(DATA[::-1])
+    with Server(DATA) as server:
+        row(toy, urls=(server.url,))
+        with pytest.raises(MissingError, match=str(tmp_path / "toy.onnx")):
+            weights.fetch("toy", [tmp_path])
+        assert not server.ranges
+
+
+def test_a_right_file_in_a_later_folder_does_not_make_up_for_a_wrong_one(
+    toy: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, data in (("first", DATA[::-1]), ("second", DATA)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "toy.onnx").write_bytes(data)
+    with pytest.raises(MissingError, match=str(tmp_path / "first" / "toy.onnx")):
+        weights.find("toy", [tmp_path / "first", tmp_path / "second"])
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_the_way_around(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"cannot write .*FACEBLUR_WEIGHTS") as caught:
+        weights.fetch("toy", [tmp_path / "file" / "below"])
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("licence", ["AGPL-3.0", "GPL-3.0", "MIT code, weights for research only", "CC BY-NC 4.0", "?"])
+def test_a_licence_that_is_not_known_to_be_free_is_restricted(licence: str) -> None:
+    assert Weights("toy", "toy.onnx", 1, "", licence).restricted
+
+
+@pytest.mark.parametrize("licence", ["MIT (opencv_zoo)", "BSD-3-Clause", "Apache-2.0"])
+def test_a_free_licence_is_not_restricted(licence: str) -> None:
+    assert not Weights("toy", "toy.onnx", 1, "", licence).restricted
 
 
 def test_the_file_is_taken_out_of_a_wheel(toy: pytest.MonkeyPatch, tmp_path: Path) -> None:
