@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -266,8 +267,25 @@ def test_a_signal_ends_with_130_and_the_next_run_completes(tmp_path: Path, numbe
 def test_weights_list_names_files_licences_and_places(tmp_path: Path) -> None:
     done = faceblur("weights", "list", cwd=tmp_path, FACEBLUR_WEIGHTS=str(tmp_path), HOME=str(tmp_path))
     assert done.returncode == 0
-    assert "centerface.onnx, 7304518 bytes, MIT" in done.stdout
+    assert re.search(r"centerface +7304518 +0\.932 / 0\.916 / 0\.799 +MIT", done.stdout)
     assert "not here yet" in done.stdout
+    assert "not measured" in done.stdout
+
+
+def test_weights_list_as_json_has_an_object_a_line(tmp_path: Path) -> None:
+    done = faceblur("weights", "list", "--json", cwd=tmp_path, FACEBLUR_WEIGHTS=str(tmp_path), HOME=str(tmp_path))
+    rows = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert rows["centerface"]["wider_face"] == {"easy": 0.932, "medium": 0.916, "hard": 0.799}
+    assert rows["yunet"]["wider_face"] is None
+    assert (rows["yunet"]["path"], rows["yunet"]["restricted"]) == (None, False)
+
+
+def test_a_wrong_file_does_not_end_the_list_but_its_exit_code_is_4(tmp_path: Path) -> None:
+    (tmp_path / "centerface.onnx").write_bytes(b"something else")
+    done = faceblur("weights", "list", cwd=tmp_path, FACEBLUR_WEIGHTS=str(tmp_path), HOME=str(tmp_path))
+    assert done.returncode == 4
+    assert f"WRONG: {tmp_path / 'centerface.onnx'}" in done.stdout
+    assert "yunet" in done.stdout
 
 
 def test_weights_path_of_missing_weights_exits_4(tmp_path: Path) -> None:
