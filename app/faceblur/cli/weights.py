@@ -106,7 +106,5 @@ def _lines(states: Sequence[dict[str, Any]]) -> list[str]:
         lines += [line, f"  {s['file']}", f"  SHA-256 {s['sha256']}", f"  {place}"]
     lines += ["", "easy / medium / hard: average precision on 250 validation photos of WIDER FACE"]
     if any(s["restricted"] for s in states):
-        lines.append(
-            "RESTRICTED: the licence limits what you may do, such as to research; read it before you use the file"
-        )
+        lines.append("RESTRICTED: the licence asks for more than to be named, or forbids uses; read it first")
     return lines
