@@ -1,20 +1,34 @@
 """What a detector's score is worth: how likely it is that a face is there, as log-odds."""
 
 import math
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 
-# For a detector, or all variants of one, the five constants of
+# For a detector at a size of the picture, the five constants of
 #     log-odds = b0 + b1·L + b2·z + b3·z² + b4·L·z, where L = logit(score) and z = log2(size / 32 px),
-# fit by scripts/fit_calibration to 250 labelled photos of WIDER FACE (validation).
+# fit by scripts/fit_calibration to 250 labelled photos of WIDER FACE (validation). A size that is not here counts as
+# the picture's own. Scores of views taken together are probabilities already, but for what they have in common.
 _CONSTANTS = {
-    "centerface": (1.7, 2.17, -0.21, 0.1, -0.16),
-    # Six passes say "face" more often than one. The first constant was then lowered until, on hard clips, what it hides
-    # for nothing stayed under 3 % of the picture.
-    "centerface@full": (1.35, 2.17, -0.21, 0.1, -0.16),
-    "yunet": (-0.18, 1.9, -0.05, -0.09, -0.04),
+    "centerface": (1.69, 2.17, -0.2, 0.12, -0.17),
+    "centerface@0.25": (2.7, 2.52, -2.23, 0.86, -0.37),
+    "centerface@0.5": (1.32, 2.27, -0.29, 0.51, 0.19),
+    "centerface@0.75": (1.32, 2.16, -0.24, 0.41, -0.03),
+    "centerface@1.5": (1.84, 2.14, -0.13, -0.1, -0.26),
+    "centerface@2": (1.97, 2.08, -0.04, -0.29, -0.15),
+    "yunet": (-0.1, 1.92, -0.09, -0.13, -0.05),
+    "yunet@0.5": (-0.27, 1.84, -0.38, 0.17, 0.02),
+    "yunet@1.5": (-0.23, 1.91, -0.03, -0.16, 0.0),
+    "yunet.n": (-0.22, 1.93, 0.01, -0.15, -0.07),
+    "yunet.n@0.5": (-0.23, 1.87, -0.21, 0.04, -0.14),
+    "yunet.n@1.5": (-0.34, 1.89, -0.03, -0.2, -0.03),
+    "yunet.n@2": (-0.4, 1.86, -0.11, -0.29, 0.01),
+    "fast.1": (0.54, 1.14, -0.57, 0.15, -0.11),
+    "slow.1": (0.86, 0.93, -0.2, 0.02, -0.05),
+    "centerface@full": (0.55, 1.03, -0.43, 0.15, -0.09),
 }
+_A_SIZE = re.compile(r"auto|[\d.]*|\d+x\d+")
 _PLAIN = (0.0, 1.0, 0.0, 0.0, 0.0)  # for a detector that nobody has measured: its score is taken for a probability
 _SIZES_PX = (8.0, 256.0)  # beyond these next to nothing was labelled: what is larger or smaller counts as this
 _SURE = 1e-9  # closer to 0 or 1 than this no probability is
@@ -22,7 +36,8 @@ _SURE = 1e-9  # closer to 0 or 1 than this no probability is
 
 def log_odds(detector: str, scores: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The log-odds (N,) of detections with these scores (N,), 0 to 1, and sizes (N,), in pixels."""
-    constants = _CONSTANTS.get(detector) or _CONSTANTS.get(detector.partition("@")[0]) or _PLAIN
+    model, _, view = detector.partition("@")
+    constants = _CONSTANTS.get(detector) or (_CONSTANTS.get(model) if _A_SIZE.fullmatch(view) else None) or _PLAIN
     return np.asarray(terms(scores, sizes) @ np.array(constants), dtype=np.float64)
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from faceblur.errors import UsageError
 
-# Which detectors a preset stands for. `fast` is one pass of CenterFace, `slow` three sizes and their mirror images.
-PRESETS = {"fast": ("centerface",), "slow": ("centerface@full",)}
+# For each kind that a preset can hide, the detector that it stands for: see the ensembles in detectors/__init__.py.
+PRESETS = {"fast": {"faces": "fast.1"}, "slow": {"faces": "slow.1"}}
+# What takes the place of a preset's detector where its weights cannot be had.
+SUBSTITUTES = {"fast.1": "centerface", "slow.1": "centerface@full"}
+HIDE = ("faces",)
 STYLES = ("blur", "pixelate", "solid")
 SHAPES = ("ellipse", "box")
 OVERLAYS = ("time", "frame")
@@ -44,6 +47,8 @@ class Options:
     damaged: str = "refuse"
 
     detector: str = "fast"
+    hide: tuple[str, ...] = ("faces",)
+    strict: bool = False
     threshold: float = 0.25
     grow: float = 0.15
     look_back: float = 10
@@ -65,6 +70,8 @@ class Options:
         _one_of("damaged", self.damaged, ("refuse", "accept"))
         for name in self.overlay:
             _one_of("overlay", name, OVERLAYS)
+        for name in self.hide:
+            _one_of("hide", name, HIDE)
         _within("threshold", self.threshold, 0, 1)
         _within("grow", self.grow, 0, 3)
         _within("look-back", self.look_back, 0, 1000)
@@ -80,9 +87,10 @@ class Options:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The detectors asked for, presets taken apart, each once."""
-        names = (name.strip() for name in self.detector.split("+"))
-        return tuple(dict.fromkeys(member for name in names if name for member in PRESETS.get(name, (name,))))
+        """The detectors asked for, presets taken apart by what they are to hide, each once."""
+        names = [name.strip() for name in self.detector.split("+") if name.strip()]
+        members = [PRESETS[n][kind] if n in PRESETS else n for n in names for kind in self.hide]
+        return tuple(dict.fromkeys(members))
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

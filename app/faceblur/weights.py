@@ -69,6 +69,17 @@ TABLE = {
                 "https://huggingface.co/opencv/face_detection_yunet/resolve/main/face_detection_yunet_2023mar.onnx",
             ),
         ),
+        Weights(
+            name="yunet.n",
+            file="yunet_n_dynamic.onnx",
+            size=322_906,
+            sha256="104ee26c71d5c270ce79a6b3dced91c91013260d29a6bf18f9296c5b8c4c2b12",
+            licence="Apache-2.0 (ShiqiYu/libfacedetection.train)",
+            urls=(
+                "https://github.com/ShiqiYu/libfacedetection.train/raw/0047ac24afb1a50a0c6105001c89d1b5b805dbf1/onnx/yunet_n_dynamic.onnx",
+                "https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/yunet_n_dynamic.onnx",
+            ),
+        ),
     )
 }
 

@@ -26,12 +26,17 @@ class Row:
 TABLE = {
     "centerface": Row("centerface", "CenterFace", weights="centerface"),
     "yunet": Row("yunet", "YuNet", weights="yunet"),
+    "yunet.n": Row("yunet", "YuNet", weights="yunet.n"),
     "haar": Row("haar", "Haar"),
     "null": Row("null", "Null"),
 }
 # Views of detectors whose findings are taken together, under a name that changes when anything about them does.
 ENSEMBLES = {
-    "fast.1": ("centerface@0.5", "yunet@0.5", "yunet"),
+    "fast.1": ("centerface@0.5", "yunet.n@1"),
+    "slow.1": (
+        *("centerface@0.25", "centerface@0.5@flip", "centerface@1@flip", "centerface@1.5", "centerface@2"),
+        *("yunet.n@0.5@flip", "yunet.n@1@flip", "yunet.n@1.5", "yunet.n@2"),
+    ),
 }
 # The views of `DETECTOR@WORD`: how many times the size, and whether mirrored.
 COPIES = {
@@ -88,8 +93,10 @@ def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
     """
     full, members = resolve(name), _members(name)
     models = {row: _model(row, weights, threads) for row in dict.fromkeys(spec.row for spec in members)}
-    viewed = [Viewed(str(spec), models[spec.row], view) for spec in members for view in spec.views]
-    return Ensemble(full, viewed) if len(viewed) > 1 else viewed[0]
+    pairs = [(spec.row, view) for spec in members for view in spec.views]
+    if len(pairs) == 1:
+        return Viewed(full, models[pairs[0][0]], pairs[0][1])
+    return Ensemble(full, [Viewed(f"{row}@{view}", models[row], view) for row, view in pairs])
 
 
 def _members(name: str) -> list[Spec]:

@@ -50,8 +50,8 @@ class View:
     def __str__(self) -> str:
         """The size, as `parse` takes it."""
         if isinstance(self.size, tuple):
-            return f"{self.size[0]}x{self.size[1]}"
-        return "auto" if self.size is None else f"{self.size:g}"
+            return "x".join(f"{side * self.times:.0f}" for side in self.size)
+        return "auto" if self.size is None and self.times == 1 else f"{(self.size or 1) * self.times:g}"
 
     def factor(self, width: int, height: int) -> float:
         """How many times its own size a picture of that size in pixels is looked at."""

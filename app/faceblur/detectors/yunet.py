@@ -25,7 +25,7 @@ class YuNet(Detector):
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:
         super().__init__(name)
-        self._network = Network(weights_table.fetch("yunet", weights), threads)
+        self._network = Network(weights_table.fetch(name, weights), threads)  # "yunet" or "yunet.n"
 
     def rows(self, image: Image) -> Rows:
         found = self._network.run(blob(image))
