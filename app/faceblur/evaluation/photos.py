@@ -1,15 +1,14 @@
 """How well detectors find what is labelled in photographs, and how well it would be hidden in each photo by itself."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from math import inf, sqrt
+from math import inf
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from faceblur import calibration, detectors, images, temporal
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
-from faceblur.domain import Box, Detection, Json
+from faceblur.domain import Detection, Json
 from faceblur.errors import SourceError, UsageError
 from faceblur.evaluation import precision
 from faceblur.evaluation.masks import Mask, mask, window
@@ -27,7 +26,7 @@ from faceblur.temporal.shots import shots
 from faceblur.temporal.tracks import belief
 
 HIDDEN = 0.7  # share of a face's box that must be hidden for the face to be covered
-SIZES_PX = (8, 12, 16, 24, 48, 96, inf)  # the size of a face is the square root of the area of its box
+SIZES_PX = (8, 12, 16, 24, 48, 96, inf)  # widths of faces
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _BASE = "centerface"  # whose time others are compared with
 
@@ -52,7 +51,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Faces from `low` px on, up to but without `high` px: how many there are, and how many are covered."""
+    """Faces at least `low` px and less than `high` px wide: how many there are, and how many are covered."""
 
     low: float
     high: float
@@ -114,13 +113,13 @@ class Result:
         return right / max(said, 1), right / max(judged.faces, 1)
 
     def covered(self, low: float = SIZES_PX[0], high: float = inf) -> Bin:
-        """The faces of some sizes. Whether it counts for the average precision or not, whatever is no invalid label."""
-        shares = [share for size, share in self._shares if low <= size < high]
+        """The faces of some widths in pixels: all but those that are ignored even by "all"."""
+        shares = [share for width, share in self._shares if low <= width < high]
         return Bin(low, high, len(shares), sum(share >= HIDDEN for share in shares))
 
     @property
     def bins(self) -> list[Bin]:
-        """The faces by size."""
+        """The faces by width."""
         return [self.covered(low, high) for low, high in pairwise(SIZES_PX)]
 
     @property
@@ -142,7 +141,7 @@ class Result:
             for index in sorted(faces.sets[ALL])
             if self.seen[name].hidden[index] < HIDDEN
         ]
-        return sorted(found, key=lambda miss: (-size(self.faces[miss[0]].boxes[miss[1]]), miss))
+        return sorted(found, key=lambda miss: (-self.faces[miss[0]].boxes[miss[1]].width, miss))
 
     def to_json(self) -> Json:
         at, found = self.operating
@@ -160,9 +159,9 @@ class Result:
 
     @cached_property
     def _shares(self) -> list[tuple[float, float]]:
-        """(size, share that would be hidden) of every face."""
+        """(width, share that would be hidden) of every face."""
         return [
-            (size(faces.boxes[index]), self.seen[name].hidden[index])
+            (faces.boxes[index].width, self.seen[name].hidden[index])
             for name, faces in self.faces.items()
             for index in faces.sets[ALL]
         ]
@@ -218,11 +217,6 @@ def photo(path: Path) -> images.Image:
     return picture.astype(np.uint8, copy=False)
 
 
-def size(box: Box) -> float:
-    """The size of a face in pixels: the square root of the area of its box."""
-    return sqrt(box.area)
-
-
 def f1(at: float, found: float) -> float:
     """The harmonic mean of precision and recall."""
     return 2 * at * found / (at + found) if at + found else 0.0
@@ -272,7 +266,9 @@ def _look(models: Mapping[str, Detector], picture: images.Image, turn: int) -> d
     return said
 
 
-def _seen(picture: images.Image, parts: Sequence[tuple[list[Detection], float]], faces: Faces, options: Options) -> Seen:
+def _seen(
+    picture: images.Image, parts: Sequence[tuple[list[Detection], float]], faces: Faces, options: Options
+) -> Seen:
     height, width = picture.shape[:2]
     said = [detection for found, _ in parts for detection in found]
     settings = temporal.Settings(options.threshold, options.grow)

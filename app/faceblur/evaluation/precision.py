@@ -1,4 +1,4 @@
-"""Precision and recall of detections in photos, and the area under their curve: WIDER FACE's protocol and the usual one.
+"""Precision and recall of detections in photos, and the area under their curve, as for WIDER FACE and as usual.
 
 WIDER FACE (Yang et al., 2016, arXiv:1511.06523; eval_tools of its authors): scores are scaled to 0 to 1 over the whole
 set; precision and recall are taken at 1000 thresholds; average precision (AP) is the area under the curve made falling,

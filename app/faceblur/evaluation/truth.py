@@ -214,7 +214,7 @@ def _yolo(text: str) -> Faces:
 
 
 def _voc(text: str) -> Faces:
-    """Pascal VOC's XML; its pixels count from 1 and its right and bottom are inclusive. What is difficult is ignored."""
+    """Pascal VOC's XML; pixels count from 1, right and bottom are inclusive. What is difficult is ignored."""
     objects = ElementTree.fromstring(text).findall("object")
     boxes = []
     for thing in objects:
