@@ -82,7 +82,10 @@ def test_scores_that_are_equal_are_one_point_of_the_curve() -> None:
 
 def test_wider_face_scales_scores_over_the_whole_set_and_looks_at_1000_thresholds() -> None:
     # Scaled, 0.2 is 0, 0.6 is 1 and 0.5999 is 0.99975: closer to 1 than a threshold can tell.
-    parts = [Judged(np.array([0.6]), np.array([WRONG]), 0), Judged(np.array([0.5999, 0.2]), np.array([RIGHT, RIGHT]), 2)]
+    parts = [
+        Judged(np.array([0.6]), np.array([WRONG]), 0),
+        Judged(np.array([0.5999, 0.2]), np.array([RIGHT, RIGHT]), 2),
+    ]
     found = wider(Judged.together(parts))
     assert (found.precision[0], found.recall[0]) == (0.5, 0.5)
     assert (found.precision[-1], found.recall[-1]) == (pytest.approx(2 / 3), 1)
