@@ -43,7 +43,7 @@ def measure_photos(shared: Path, preset: str) -> dict[str, float]:
     context = Context(Options(weights=(cache_folder(),)))
     [result] = evaluation.photos(folder / "images", folder / "labels.json", context, [preset], limit)
     figures = {"missed": result.covered().missed, "missed_large": result.covered(96).missed, "extra": result.extra}
-    return {name: round(value, 4) for name, value in figures.items()}
+    return {name: round(value or 0.0, 4) for name, value in figures.items()}
 
 
 def update(shared: Path) -> dict[str, object]:

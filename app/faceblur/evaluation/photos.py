@@ -59,9 +59,9 @@ class Bin:
     covered: int
 
     @property
-    def missed(self) -> float:
-        """Share of the faces that is not covered, 0 to 1."""
-        return (self.faces - self.covered) / max(self.faces, 1)
+    def missed(self) -> float | None:
+        """Share of the faces that is not covered, 0 to 1; None without faces."""
+        return (self.faces - self.covered) / self.faces if self.faces else None
 
     def __str__(self) -> str:
         return f"{self.low:g}+ px" if self.high == inf else f"{self.low:g}-{self.high:g} px"
@@ -152,7 +152,8 @@ class Result:
         facts |= {"map50": round(self.curve.area, 4), "precision": round(at, 4), "recall": round(found, 4)}
         facts |= {"f1": round(f1(at, found), 4)}
         whole, large = self.covered(), self.covered(SIZES_PX[-2])
-        facts |= {f"covered_{part.low:g}px": round(1 - part.missed, 4) for part in (whole, large)}
+        for part in (whole, large):
+            facts[f"covered_{part.low:g}px"] = None if part.missed is None else round(1 - part.missed, 4)
         facts["sizes"] = {str(part): {"faces": part.faces, "covered": part.covered} for part in self.bins}
         facts |= {"extra": round(self.extra, 4), "ms_median": round(middle, 2), "ms_mean": round(mean, 2)}
         return facts

@@ -26,21 +26,22 @@ def photo_lines(results: Sequence[Result]) -> list[str]:
     for result, ratio in zip(results, times(results), strict=True):
         at, found = result.operating
         shares = [*map(result.average, sets), result.curve.area, at, found, f1(at, found)]
-        covered = [1 - result.covered(low).missed for low in (SIZES_PX[0], SIZES_PX[-2])]
-        cells = [f"{result.extra:.2%}", *(f"{ms:.1f}" for ms in result.milliseconds)]
-        good.append((result.name, *(f"{v:.3f}" for v in shares + covered), *cells, f"{ratio:.2f}" if ratio else "-"))
-    missed = [("missed", *map(str, results[0].bins))]
-    missed += [(r.name, *(f"{b.missed:.1%}" if b.faces else "-" for b in r.bins)) for r in results]
-    missed.append(("faces", *(str(b.faces) for b in results[0].bins)))
+        missed = [result.covered(low).missed for low in (SIZES_PX[0], SIZES_PX[-2])]
+        cells = [*("-" if share is None else f"{1 - share:.3f}" for share in missed), f"{result.extra:.2%}"]
+        cells += [*(f"{ms:.1f}" for ms in result.milliseconds), f"{ratio:.2f}" if ratio else "-"]
+        good.append((result.name, *(f"{share:.3f}" for share in shares), *cells))
+    sizes = [("missed", *map(str, results[0].bins))]
+    sizes += [(r.name, *("-" if b.missed is None else f"{b.missed:.1%}" for b in r.bins)) for r in results]
+    sizes.append(("faces", *(str(b.faces) for b in results[0].bins)))
     counted = ", ".join(f"{results[0].number(name)} {name}" for name in sets)
-    return [f"{len(results[0].seen)} photos; faces that count: {counted}", "", *table(good), "", *table(missed)]
+    return [f"{len(results[0].seen)} photos; faces that count: {counted}", "", *table(good), "", *table(sizes)]
 
 
 def photo_plot(path: Path, results: Sequence[Result]) -> None:
     """Write a PNG: precision against recall, and the share of faces missed by their width, a line for each result."""
     curves = {result.name: result.curve.at(_RECALLS).tolist() for result in results}
     recalls: dict[float, str] = {index: f"{_RECALLS[index - 1]:g}" for index in range(1, len(_RECALLS) + 1, 20)}
-    missed = {result.name: [100 * part.missed for part in result.bins] for result in results}
+    missed = {result.name: [100 * (part.missed or 0.0) for part in result.bins] for result in results}
     widths: dict[float, str] = {
         index: str(part).removesuffix(" px") for index, part in enumerate(results[0].bins, start=1)
     }

@@ -171,7 +171,7 @@ def _wider_text(text: str) -> Iterator[tuple[str, Faces]]:
 
 
 def _plain(text: str) -> Iterator[tuple[str, Faces]]:
-    """ "# folder/name.jpg width height" and a line "left top right bottom" for each face."""
+    """A line "# folder/name.jpg width height", and a line "left top right bottom" for each face."""
     parts: list[tuple[str, list[Box]]] = []
     for line in filter(None, map(str.strip, text.splitlines())):
         if line.startswith("#"):

@@ -147,6 +147,7 @@ def test_faces_are_counted_by_width_and_those_below_8_px_are_not(album: Album, c
     album.add("a.png", [], [(0, 0, 7, 30), (0, 0, 8, 8), (0, 0, 12, 30), (50, 0, 146, 90)])
     result = only(album, context)
     assert [part.faces for part in result.bins] == [1, 1, 0, 0, 0, 1]
+    assert [part.missed for part in result.bins] == [1, 1, None, None, None, 1]
     assert (result.covered().faces, result.covered(96).faces) == (3, 1)
     assert [index for _, index in result.missed()] == [3, 2, 1, 0]
 
@@ -351,3 +352,16 @@ def test_the_files_of_wider_face_and_the_json_of_the_project_say_the_same(
     [mat] = evaluation.photos(folder / "images", folder / "ground_truth", context(), ["centerface"], limit=4)
     [plain] = evaluation.photos(folder / "images", folder / "labels.json", context(), ["centerface"], limit=4)
     assert [mat.average(name) for name in mat.sets] == [plain.average(name) for name in plain.sets]
+
+
+@pytest.mark.stress
+@pytest.mark.shared
+def test_centerface_is_as_good_as_an_independent_implementation_of_the_protocol_says(
+    shared: Path, context: Callable[..., Context]
+) -> None:
+    folder = shared / "data" / "widerface"
+    if not (folder / "ground_truth").is_dir():
+        pytest.skip(f"needs {folder}")
+    [result] = evaluation.photos(folder / "images", folder / "ground_truth", context(), ["centerface"])
+    assert [result.number(name) for name in result.sets] == [545, 1000, 2719]
+    assert [result.average(name) for name in result.sets] == pytest.approx([0.932, 0.916, 0.799], abs=0.003)
