@@ -1,8 +1,8 @@
-"""Line charts as pictures: panels below each other that share what runs from left to right."""
+"""Line charts as pictures: panels below each other, most often with the same from left to right."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -20,19 +20,32 @@ _COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (233, 1
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What runs upwards, and the lines: a name and a value for each place from left to right, the first being 1."""
+    """What runs upwards, and the lines: a name and a value for each place from left to right, the first being 1.
+
+    With `labels`, what is written below some of the places, the panel shares neither the places of the others nor what
+    runs to the right: that is `across`.
+    """
 
     title: str
     series: Mapping[str, Sequence[float]]
+    across: str = ""
+    labels: Mapping[float, str] = field(default_factory=dict)
 
 
 def draw(panels: Sequence[Panel], across: str) -> Image:
     """(H, W, 3) uint8 BGR: the panels, from top to bottom, under one legend; `across` says what runs to the right."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.series))
     colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
-    count = max([len(values) for panel in panels for values in panel.series.values()], default=0)
-    parts = [_legend(colours), *(_panel(panel, across, max(count, 2), colours) for panel in panels)]
+    shared = max(map(_count, (panel for panel in panels if not panel.labels)), default=0)
+    parts = [_legend(colours)]
+    for panel in panels:
+        count = _count(panel) if panel.labels else shared
+        parts.append(_panel(panel, panel.across or across, max(count, 2), colours))
     return np.concatenate(parts).astype(np.uint8, copy=False)
+
+
+def _count(panel: Panel) -> int:
+    return max(map(len, panel.series.values()), default=0)
 
 
 def _legend(colours: Mapping[str, tuple[int, int, int]]) -> Image:
@@ -57,9 +70,12 @@ def _panel(panel: Panel, across: str, count: int, colours: Mapping[str, tuple[in
     for value in ups:
         cv2.line(image, place(1, value), place(count, value), _GRID, 1)
         _write(image, f"{value:g}", (_LEFT - 8, place(1, value)[1] + 5), _ENDS)
-    for value in (v for v in _ticks(count) if 1 <= v <= count):
+    labels: Mapping[float, str] = panel.labels or {
+        value: f"{value:g}" for value in _ticks(count) if 1 <= value <= count
+    }
+    for value, label in labels.items():
         cv2.line(image, (place(value, 0)[0], bottom), (place(value, 0)[0], bottom + 5), _INK, 1)
-        _write(image, f"{value:g}", (place(value, 0)[0], bottom + 20), _MIDDLE)
+        _write(image, label, (place(value, 0)[0], bottom + 20), _MIDDLE)
     for name, values in panel.series.items():
         points = np.array([place(index, value) for index, value in enumerate(values, start=1)], np.int32)
         cv2.polylines(image, [points.reshape(-1, 1, 2)], False, colours[name], 2, cv2.LINE_AA)

@@ -55,14 +55,24 @@ def caption(image: Image, text: str) -> Image:
     return picture
 
 
-def cell(image: Image | None, box: Box, lines: Sequence[str], size: tuple[int, int], around: float) -> Image:
+def cell(
+    image: Image | None,
+    box: Box,
+    lines: Sequence[str],
+    size: tuple[int, int],
+    around: float,
+    *,
+    others: Sequence[Box] = (),
+) -> Image:
     """The part of a (H, W, 3) uint8 BGR frame around a box, `size` (width, height) pixels, with lines of text below.
 
     `around` is how much is shown on each side, as a share of the box. Without an image, and beside it, it is black.
-    Long lines are wrapped; what is more than fits ends in "...". All cells of one `size` have one shape.
+    The box is outlined red, `others` yellow. Long lines are wrapped; what is more than fits ends in "...".
+    All cells of one `size` have one shape.
     """
     width, height = size
-    part = np.zeros((height, width, 3), dtype=np.uint8) if image is None else _around(image, box, size, around)
+    blank = np.zeros((height, width, 3), dtype=np.uint8)
+    part = blank if image is None else _around(image, box, size, around, others)
     text = np.zeros((18 * _ROWS + 6, width, 3), dtype=np.uint8)
     rows = [row for line in lines for row in _wrapped(line, width - 8)]
     if len(rows) > _ROWS:
@@ -72,8 +82,8 @@ def cell(image: Image | None, box: Box, lines: Sequence[str], size: tuple[int, i
     return np.concatenate([part, text])
 
 
-def _around(image: Image, box: Box, size: tuple[int, int], around: float) -> Image:
-    """What is around a box, and its outline; what is beside the image is black."""
+def _around(image: Image, box: Box, size: tuple[int, int], around: float, others: Sequence[Box]) -> Image:
+    """What is around a box, with outlines; what is beside the image is black."""
     high, wide = image.shape[:2]
     left, right = (min(max(x, -wide), 2 * wide) for x in (box.left, box.right))  # a person's box may be of any size
     top, bottom = (min(max(y, -high), 2 * high) for y in (box.top, box.bottom))
@@ -86,7 +96,9 @@ def _around(image: Image, box: Box, size: tuple[int, int], around: float) -> Ima
     across, down = scale * wide / image.shape[1], scale * high / image.shape[0]
     matrix = np.array([[across, 0, across / 2 - x * scale - 0.5], [0, down, down / 2 - y * scale - 0.5]])
     part = np.asarray(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC), dtype=np.uint8)
-    _outline(part, Box((left - x) * scale, (top - y) * scale, (right - x) * scale, (bottom - y) * scale), _RED)
+    for other, colour in (*((other, _YELLOW) for other in others), (Box(left, top, right, bottom), _RED)):
+        moved = [(value - start) * scale for value, start in zip(other.to_json(), (x, y, x, y), strict=True)]
+        _outline(part, Box(*moved), colour)
     return part
 
 

@@ -40,3 +40,20 @@ def test_any_values_can_be_drawn(values: list[float]) -> None:
 @pytest.mark.parametrize(("top", "last"), [(1, 1), (3.2, 4), (0.07, 0.08), (101, 150), (5, 5)])
 def test_the_axis_ends_at_a_round_number_at_or_above_the_values(top: float, last: float) -> None:
     assert chart._ticks(top)[-1] == pytest.approx(last)
+
+
+def test_a_panel_with_labels_has_places_of_its_own() -> None:
+    plain, labelled = (
+        chart.Panel("up", {"a": [1] * 50}),
+        chart.Panel("up", {"b": [0, 10]}, "size", {1: "low", 2: "high"}),
+    )
+    image = chart.draw([plain, labelled], "frame")
+    assert len(rows(image, ORANGE, slice(1100, 1170)))  # its two values reach across, as fifty do
+
+
+def test_labels_stand_where_ticks_would() -> None:
+    def draw(labels: dict[float, str]) -> Image:
+        return chart.draw([chart.Panel("up", {"a": [1, 1, 1]}, labels=labels)], "frame")
+
+    differs = np.nonzero((draw({2: "middle"}) != draw({3: "middle"})).any(axis=(0, 2)))[0]
+    assert differs.min() > 500

@@ -243,3 +243,13 @@ def test_few_cells_make_a_narrow_sheet() -> None:
 
 def test_no_cells_still_make_a_picture() -> None:
     assert overlay.tiled([], 6).shape == (1, 1, 3)
+
+
+def test_a_cell_shows_others_in_yellow_below_its_own_box() -> None:
+    image = picture(320, 240)
+    own = overlay.cell(image, BOX, (), SIZE, 1.0)
+    both = overlay.cell(image, BOX, (), SIZE, 1.0, others=[BOX, BOX.grow(0.5)])
+    count, red = ((both == YELLOW).all(axis=2).sum(), (both == RED).all(axis=2).sum())
+    assert not (own == YELLOW).all(axis=2).any()
+    assert count > 300
+    assert red == (own == RED).all(axis=2).sum()

@@ -40,7 +40,7 @@ def evaluate_video(
 
     from faceblur import evaluation
 
-    names = list(dict.fromkeys(name.strip() for names in detector for name in names.split(",") if name.strip()))
+    names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
     labels = evaluation.Truth.read(truth)
     found = (
@@ -51,3 +51,51 @@ def evaluate_video(
         evaluation.plot(plot, results)
     facts = {"source": str(source), "truth": str(truth), "results": [figures.to_json() for figures in results]}
     click.echo(json.dumps(facts) if json_ else "\n".join(evaluation.lines(results)))
+
+
+@evaluate.command("photos")
+@option("--images", "folder", type=click.Path(path_type=Path), required=True, help="The folder of the photos.")
+@option("--truth", type=click.Path(path_type=Path), required=True, help="Their labels: WIDER FACE, YOLO, VOC, CSV.")
+@option("--detector", multiple=True, default=("fast",), metavar="NAME[+NAME...][,...]", help="Any number of them.")
+@option("--limit", type=click.IntRange(min=1), help="Take so many of the photos, spread evenly.")
+@option("--json", "json_", is_flag=True, help="One JSON object.")
+@option("--dump", "dump_", type=click.Path(path_type=Path), help="Write all detections into this JSON file.")
+@option("--misses", "misses_", type=click.Path(path_type=Path), help="Draw what stays visible into this folder.")
+@option("--plot", type=click.Path(path_type=Path), help="Draw precision, recall and misses into this PNG file.")
+@options(SOLVE[:3])
+@click.pass_context
+def evaluate_photos(
+    ctx: click.Context,
+    /,
+    *,
+    folder: Path,
+    truth: Path,
+    detector: Sequence[str],
+    limit: int | None,
+    json_: bool,
+    dump_: Path | None,
+    misses_: Path | None,
+    plot: Path | None,
+    **given: Any,
+) -> None:
+    """How well detectors find the faces in labelled photos, and how well each photo by itself would be hidden."""
+    import json
+
+    from faceblur import evaluation
+
+    names = _names(detector)
+    context = begin(ctx, given | {"detector": "+".join(names)})
+    results = evaluation.photos(folder, truth, context, names, limit)
+    if dump_:
+        evaluation.dump(dump_, results)
+    if plot:
+        evaluation.photo_plot(plot, results)
+    if misses_:
+        evaluation.misses(misses_, results, context)
+    facts = {"images": str(folder), "truth": str(truth), "results": [result.to_json() for result in results]}
+    click.echo(json.dumps(facts) if json_ else "\n".join(evaluation.photo_lines(results)))
+
+
+def _names(detector: Sequence[str]) -> list[str]:
+    """The combinations asked for, each once."""
+    return list(dict.fromkeys(name.strip() for names in detector for name in names.split(",") if name.strip()))

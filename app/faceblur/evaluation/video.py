@@ -17,19 +17,17 @@ from typing import Any, Self
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from faceblur import chart, images, media, temporal
 from faceblur.context import Context
-from faceblur.domain import Box, Json, Motion, Region
+from faceblur.domain import Box, Json, Motion
 from faceblur.errors import SourceError, UsageError
+from faceblur.evaluation.masks import Mask, mask, window
+from faceblur.evaluation.table import table
 from faceblur.job import Job
 from faceblur.pipeline import open_job
 from faceblur.plan import LOOK, Plan
-from faceblur.redaction import Style, redact
 from faceblur.worker import Worker
-
-Mask = NDArray[np.bool_]  # (H, W)
 
 HIDDEN = 0.95  # share of the middle of a face that must be hidden for the face to be
 _MARGIN = 0.2  # on each side of a face, as a share of it, that is not its middle: eyes, nose and mouth are
@@ -187,12 +185,6 @@ def leaks(source: Path, redacted: Path, truth: Truth) -> Figures:
     return tally.figures(redacted.name)
 
 
-def mask(regions: Sequence[Region], width: int, height: int, shape: str) -> Mask:
-    """(height, width): the pixels of which redaction leaves nothing, in the shape "ellipse" or "box"."""
-    white = np.full((height, width, 3), 255, np.uint8)
-    return np.asarray(redact(white, regions, Style("solid", shape))[:, :, 0] == 0)  # type: ignore[arg-type]
-
-
 def steadiness(frames: Sequence[temporal.Evidence], solved: Sequence[temporal.Solved]) -> float | None:
     """The mean IoU of regions of one track in two frames after each other, the camera's motion taken out; no cuts.
 
@@ -217,9 +209,7 @@ def lines(results: Sequence[Figures]) -> list[str]:
         regions = "-" if r.regions is None else str(r.regions)
         shares = (f"{r.leaked:.2%}", leaked, f"{r.shown:.1%}", people)
         rows.append((r.name, *shares, str(r.longest), f"{r.extra:.2%}", steady, regions))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
-    return ["  ".join(row).rstrip() for row in cells]
+    return table(rows)
 
 
 def plot(path: Path, results: Sequence[Figures]) -> None:
@@ -279,7 +269,7 @@ def _judged(
 
 def _share(box: Box, hidden: Mask, unlit: Mask | None) -> float:
     """The share of a face's middle that is hidden, of what is lit there; 1 where nothing is."""
-    part = _window(box.grow(-_MARGIN), hidden)
+    part = window(box.grow(-_MARGIN), hidden)
     values = hidden[part] if unlit is None else hidden[part][~unlit[part]]
     return float(values.mean()) if values.size else 1.0
 
@@ -288,15 +278,8 @@ def _beyond(labels: Labels, hidden: Mask) -> float:
     """The share of the picture that is hidden away from all faces."""
     rest = hidden.copy()
     for box in (*(box for _, box in labels.faces), *labels.ignored):
-        rest[_window(box.grow(_AROUND), hidden)] = False
+        rest[window(box.grow(_AROUND), hidden)] = False
     return float(rest.mean())
-
-
-def _window(box: Box, picture: Mask) -> tuple[slice, slice]:
-    """The rows and columns that a box touches."""
-    height, width = picture.shape
-    part = box.clip(width, height)
-    return slice(int(part.top), math.ceil(part.bottom)), slice(int(part.left), math.ceil(part.right))
 
 
 def _moved(box: Box, motion: Motion) -> Box:
