@@ -11,6 +11,8 @@ from faceblur.images import Image
 
 FLOOR = 0.05  # scores below this are noise; everything above is evidence
 Rows = NDArray[np.float64]  # (N, 5): left, top, right, bottom, score
+_FAR = 1e7  # px; what reaches beyond has no end, and could not be subtracted
+_MATRIX = 1000  # rows that are compared with one another at a time
 
 
 class Detector(ABC):
@@ -46,12 +48,19 @@ class Detector(ABC):
         return sorted(found, key=lambda d: (-d.score, d.box.to_json()))
 
 
-def ious(row: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-    """(N,) intersection over union of one row, left, top, right, bottom and what follows, with each of (N, 5) rows."""
-    sides = np.minimum(row[2:4], rows[:, 2:4]) - np.maximum(row[:2], rows[:, :2])
-    overlap = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(rows[:, 2:4] - rows[:, :2], axis=1) + np.prod(row[2:4] - row[:2])
-    return np.asarray(overlap / np.maximum(areas - overlap, 1e-9))
+def ious(rows: Rows, others: Rows) -> NDArray[np.float64]:
+    """(N, M) intersection over union of each of (N, 5) rows with each of (M, 5) others."""
+    rows, others = (np.clip(boxes[:, :4], -_FAR, _FAR) for boxes in (rows, others))
+    overlap = np.ones((len(rows), len(others)))
+    for low, high in ((0, 2), (1, 3)):
+        side = np.minimum.outer(rows[:, high], others[:, high]) - np.maximum.outer(rows[:, low], others[:, low])
+        overlap *= np.maximum(side, 0)
+    union = np.add.outer(_areas(rows), _areas(others)) - overlap
+    return np.asarray(overlap / np.maximum(union, 1e-9))
+
+
+def _areas(rows: Rows) -> NDArray[np.float64]:
+    return np.asarray((rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1]))
 
 
 def nms(rows: Rows, iou: float) -> Rows:
@@ -60,8 +69,15 @@ def nms(rows: Rows, iou: float) -> Rows:
     Takes and returns (N, 5) float64: left, top, right, bottom, score; the result is ordered by score, best first.
     """
     rows = rows[np.lexsort((rows[:, 0], rows[:, 1], -rows[:, 4]))]
-    alive = np.ones(len(rows), dtype=bool)
-    for i in range(len(rows)):
-        if alive[i]:
-            alive[i + 1 :] &= ious(rows[i], rows[i + 1 :]) <= iou
-    return rows[alive]
+    kept: list[Rows] = []
+    for start in range(0, len(rows), _MATRIX):  # in parts, as the table grows with the square
+        part = rows[start : start + _MATRIX]
+        for better in kept:
+            part = part[(ious(better, part) <= iou).all(axis=0)]
+        same = ious(part, part) > iou
+        alive = np.ones(len(part), dtype=bool)
+        for i in np.nonzero(same.sum(axis=1) > 1)[0].tolist():  # the others overlap nothing but themselves
+            if alive[i]:
+                alive[i + 1 :] &= ~same[i, i + 1 :]
+        kept.append(part[alive])
+    return np.concatenate(kept) if kept else rows

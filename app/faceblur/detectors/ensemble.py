@@ -4,14 +4,18 @@ Boxes are merged by weighted boxes fusion (Solovyev et al., 2021, arXiv:1910.133
 cluster is the mean of its members weighted by how likely each is, its score their sum over the number of members.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceblur import calibration
 from faceblur.detectors.base import Detector, Rows, ious
 from faceblur.images import Image
 
+Indices = NDArray[np.int64]
+
+_PART = 500  # rows that are compared with all others at a time
 _SAME = 0.45  # IoU from which what two members say is about one thing
 
 
@@ -30,22 +34,34 @@ class Ensemble(Detector):
         return fuse(np.concatenate(found), np.repeat(np.arange(len(found)), [len(rows) for rows in found]), len(found))
 
 
-def fuse(rows: Rows, member: np.ndarray, count: int) -> Rows:
+def fuse(rows: Rows, member: Indices, count: int) -> Rows:
     """(N, 5) the clusters of what `count` members said: (M, 5) rows with probabilities, (M,) whose they are."""
-    fused = []
-    free = np.ones(len(rows), dtype=bool)
-    for best in np.argsort(-rows[:, 4], kind="stable"):
+    near = list(_near(rows))
+    alone = np.array([len(others) == 0 for others, _ in near], dtype=bool)
+    fused = [np.column_stack([rows[alone, :4], rows[alone, 4] / count])]
+    free = ~alone
+    for best in np.argsort(-rows[:, 4], kind="stable").tolist():
         if not free[best]:
             continue
-        overlaps = np.where(free, ious(rows[best], rows), 0.0)
-        overlaps[best] = 1.0
-        alike = np.nonzero(overlaps > _SAME)[0]
-        alike = alike[np.lexsort((-rows[alike, 4], -overlaps[alike]))]  # of each member that which fits best
+        others, overlaps = (values[free[near[best][0]]] for values in near[best])
+        free[best] = free[others] = False
+        by_fit = others[np.lexsort((-rows[others, 4], -overlaps))]  # of each member that which fits best
+        alike = np.array([best, *by_fit])
         group = alike[np.unique(member[alike], return_index=True)[1]]
-        free[alike] = False
         weights = rows[group, 4]
-        fused.append([*np.average(rows[group, :4], axis=0, weights=weights), weights.sum() / count])
-    return np.array(fused, dtype=np.float64).reshape(-1, 5)
+        box = weights @ rows[group, :4] / weights.sum()
+        fused.append(np.array([[*box, weights.sum() / count]]))
+    return np.concatenate(fused)
+
+
+def _near(rows: Rows) -> Iterator[tuple[Indices, NDArray[np.float64]]]:
+    """For each row the others that are about the same thing: their indices, and how much they overlap."""
+    for start in range(0, len(rows), _PART):  # in parts, as the table grows with the square
+        overlaps = ious(rows[start : start + _PART], rows)
+        for offset, line in enumerate(overlaps):
+            line[start + offset] = 0.0
+            alike = np.nonzero(line > _SAME)[0]
+            yield alike, line[alike]
 
 
 def _probable(member: Detector, rows: Rows) -> Rows:
