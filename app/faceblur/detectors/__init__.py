@@ -30,10 +30,13 @@ TABLE = {
     "haar": Row("haar", "Haar"),
     "ssd": Row("ssd", "Ssd", weights=("ssd", "ssd-graph")),
     "blazeface": Row(
-        "blazeface", "BlazeFace", weights=("blazeface",), settings={"side": 128, "grids": ((8, 2), (16, 6))}
+        "blazeface",
+        "BlazeFace",
+        weights=("blazeface",),
+        settings={"side": 128, "grids": ((8, 2), (16, 6)), "steep": 2.0},
     ),
     "blazeface-full": Row(
-        "blazeface", "BlazeFace", weights=("blazeface-full",), settings={"side": 192, "grids": ((4, 1),)}
+        "blazeface", "BlazeFace", weights=("blazeface-full",), settings={"side": 192, "grids": ((4, 1),), "steep": 1.0}
     ),
     "retinaface-mobile": Row("retinaface", "RetinaFaceMobile", weights=("retinaface-mobile",)),
     "scrfd": Row(

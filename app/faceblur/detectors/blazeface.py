@@ -20,30 +20,39 @@ from faceblur.images import Image
 
 _HALF = 127.5  # of the range of a value
 _IOU = 0.3
+_FINEST = 256  # px, the least side of a square; half of it would take four times as long
 _HIGHEST = 100.0  # logit; beyond this MediaPipe cuts, and exp would overflow
 
 
 class BlazeFace(Detector):
-    """A BlazeFace on the whole picture, and on squares of half its longest side, a quarter, and so on.
+    """A BlazeFace on the whole picture, and on squares of half its longest side, a quarter, and so on, down to 256 px.
 
-    So small faces are found that the network alone cannot see; the smallest squares are shrunk to between a half
-    and a quarter of their own size (if the picture is that large): going on to that size takes four times as long. `grids` are (stride in pixels, anchors a cell).
+    So small faces are found that the network alone cannot see. `grids` are (stride in pixels, anchors a cell). Logits
+    are multiplied by `steep`: the short range answers 0.33 to noise, and by MediaPipe's options counts from 0.5 only.
     """
 
     def __init__(
-        self, name: str, weights: Sequence[Path], threads: int = 0, *, side: int, grids: Sequence[tuple[int, int]]
+        self,
+        name: str,
+        weights: Sequence[Path],
+        threads: int = 0,
+        *,
+        side: int,
+        grids: Sequence[tuple[int, int]],
+        steep: float,
     ) -> None:
         super().__init__(name)
         if threads:
             cv2.setNumThreads(threads)
         self._side = side
+        self._steep = steep
         self._middles = np.concatenate([_middles(side, stride, count) for stride, count in grids])
         self._network = cv2.dnn.readNetFromTFLite(str(weights_table.fetch(name, weights)))
         self._outputs = sorted(self._network.getUnconnectedOutLayersNames())  # "…classif…" before "…regress…"
 
     def rows(self, image: Image) -> Rows:
         lengths = [float(max(image.shape[:2]))]
-        while lengths[-1] / 4 >= self._side:
+        while lengths[-1] / 2 >= _FINEST:
             lengths.append(lengths[-1] / 2)
         return squares.look(image, lengths, self._side, self._find, _IOU)
 
@@ -52,7 +61,7 @@ class BlazeFace(Detector):
         logits, boxes = (np.asarray(value[0], np.float64) for value in self._network.forward(self._outputs))
         if not np.isfinite(logits).all() or not np.isfinite(boxes).all():
             raise ValueError(f"{self.name} answered with numbers that are none")
-        scores = 1 / (1 + np.exp(-np.clip(logits[:, 0], -_HIGHEST, _HIGHEST)))
+        scores = 1 / (1 + np.exp(-np.clip(self._steep * logits[:, 0], -_HIGHEST, _HIGHEST)))
         counts = scores >= FLOOR
         middle, half = self._middles[counts] + boxes[counts, :2], boxes[counts, 2:4] / 2
         return np.column_stack([middle - half, middle + half, scores[counts]])

@@ -1,4 +1,4 @@
-"""A Haar cascade (Viola and Jones, 2001) for plates, with the file inside the OpenCV wheel; weak, but needs no weights."""
+"""A Haar cascade (Viola and Jones, 2001) for plates, with the file in the OpenCV wheel; weak, needs no weights."""
 
 from collections.abc import Sequence
 from pathlib import Path

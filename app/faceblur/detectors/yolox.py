@@ -4,9 +4,11 @@ It wants BGR, 0 to 255, sides a multiple of 32. On grids of 8, 16 and 32 px it g
 the log of the size, in cells, how likely a thing is there, and how likely it is of each class.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from faceblur import weights as weights_table
@@ -17,15 +19,20 @@ from faceblur.images import Image
 _STRIDES = (8, 16, 32)
 _PERSON = 5  # the column of COCO's first class, after box and likeness
 _IOU = 0.5
-# Of a person who stands, the head is the top seventh; how much of a box it is says the shape of the box, as a box that
-# is wide for its height shows less of the body. With room around it, as heads are bent and boxes are not exact.
-_SHARE = 0.22  # of the height, of a box at least 3 times as high as wide
-_SLIM = 3.0
+_LONGEST = 800  # px; a picture up to this is looked at once
+# Of a person who stands, the head is the top seventh; a box that is wide for its height shows less of the body, down to
+# the head alone. So a head's box is sized by the width too, with room around it: it is to hide, not to fit.
+_SHARE = 0.22  # of the height, at least
+_WIDE = 0.75  # widths of the box, at most its whole height
 _ACROSS = 1.3  # how wide a head's box is for its height, at most the whole width
 
 
 class YoloX(Detector):
-    """Persons at the picture's own size, or, with `heads`, where their heads are, also of those seen from behind."""
+    """Persons, or, with `heads`, where their heads are, also of those seen from behind.
+
+    It looks at the picture's own size, a half, a quarter, and so on: of who is larger than it was made for, it finds
+    parts only.
+    """
 
     step = 32
 
@@ -35,17 +42,26 @@ class YoloX(Detector):
         self._network = Network(weights_table.fetch("yolox", weights), threads)
 
     def rows(self, image: Image) -> Rows:
-        found = self._network.run(blob(image))["output"][0]
-        persons = nms(_decode(found, *image.shape[:2]), _IOU)
+        found = [self._seen(image, 1)]
+        while max(image.shape[:2]) / 2 ** (len(found) - 1) > _LONGEST:
+            found.append(self._seen(image, 2 ** len(found)))
+        persons = nms(np.concatenate(found), _IOU)
         return heads(persons) if self._heads else persons
+
+    def _seen(self, image: Image, shrunk: int) -> Rows:
+        height, width = image.shape[:2]
+        size = tuple(math.ceil(pixels / shrunk / self.step) * self.step for pixels in (width, height))
+        part = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        rows = _decode(self._network.run(blob(part.astype(np.uint8, copy=False)))["output"][0], size[1], size[0])
+        rows[:, :4] *= np.array([width, height, width, height]) / np.array([*size, *size])
+        return rows
 
 
 def heads(persons: Rows) -> Rows:
-    """(N, 5) where the heads of persons (N, 5) are: a fifth of a slim box, up to the whole of one wider than high."""
+    """(N, 5) where the heads of persons (N, 5) are: a fifth of a slim box, three quarters of a square one."""
     left, top, right, bottom, scores = persons.T
     width, height = right - left, bottom - top
-    share = np.clip(_SHARE * _SLIM * width / np.maximum(height, 1e-9), _SHARE, 1.0)
-    down = share * height
+    down = np.minimum(np.maximum(_SHARE * height, _WIDE * width), height)
     half = np.minimum(width, _ACROSS * down) / 2
     middle = (left + right) / 2
     return np.stack([middle - half, top - 0.1 * down, middle + half, top + down, scores], axis=1)
