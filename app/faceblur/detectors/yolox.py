@@ -17,6 +17,7 @@ from faceblur.detectors.network import Network, Tensor, blob
 from faceblur.images import Image
 
 _STRIDES = (8, 16, 32)
+_STEP = 32  # px; not left to the view, which stretches pictures to it: the shape of a box says where its head is
 _PERSON = 5  # the column of COCO's first class, after box and likeness
 _IOU = 0.5
 _LONGEST = 800  # px; a picture up to this is looked at once
@@ -34,8 +35,6 @@ class YoloX(Detector):
     parts only.
     """
 
-    step = 32
-
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0, *, heads: bool = False) -> None:
         super().__init__(name)
         self._heads = heads
@@ -50,7 +49,7 @@ class YoloX(Detector):
 
     def _seen(self, image: Image, shrunk: int) -> Rows:
         height, width = image.shape[:2]
-        size = tuple(math.ceil(pixels / shrunk / self.step) * self.step for pixels in (width, height))
+        size = tuple(math.ceil(pixels / shrunk / _STEP) * _STEP for pixels in (width, height))
         part = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         rows = _decode(self._network.run(blob(part.astype(np.uint8, copy=False)))["output"][0], size[1], size[0])
         rows[:, :4] *= np.array([width, height, width, height]) / np.array([*size, *size])
