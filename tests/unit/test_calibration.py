@@ -10,7 +10,7 @@ def odds(detector: str, score: float, size: float = 40.0) -> float:
     return float(calibration.log_odds(detector, np.array([score]), np.array([size]))[0])
 
 
-@pytest.mark.parametrize("detector", ["centerface", "centerface@full", "yunet", "unheard-of"])
+@pytest.mark.parametrize("detector", ["centerface", "centerface@full", "yunet", "hyperlpr", "unheard-of"])
 @pytest.mark.parametrize("size", [4.0, 16.0, 64.0, 500.0])
 def test_a_higher_score_is_worth_more(detector: str, size: float) -> None:
     worth = [odds(detector, score, size) for score in (0.0, 0.05, 0.2, 0.5, 0.9, 1.0)]

@@ -14,20 +14,39 @@ from faceblur.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Where a detector's class is, what it finds, its settings, and the weights it needs."""
+    """Where a detector's class is, what it finds, its settings, the weights it needs, and what its user must know."""
 
     module: str
     factory: str
     kind: str = "face"
-    weights: str = ""
+    weights: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    notice: str = ""
 
 
 TABLE = {
-    "centerface": Row("centerface", "CenterFace", weights="centerface"),
-    "yunet": Row("yunet", "YuNet", weights="yunet"),
-    "yunet.n": Row("yunet", "YuNet", weights="yunet.n"),
+    "centerface": Row("centerface", "CenterFace", weights=("centerface",)),
+    "yunet": Row("yunet", "YuNet", weights=("yunet",)),
+    "yunet.n": Row("yunet", "YuNet", weights=("yunet.n",)),
     "haar": Row("haar", "Haar"),
+    "ssd": Row("ssd", "Ssd", weights=("ssd", "ssd-graph")),
+    "blazeface": Row(
+        "blazeface",
+        "BlazeFace",
+        weights=("blazeface",),
+        settings={"side": 128, "grids": ((8, 2), (16, 6)), "steep": 2.0},
+    ),
+    "blazeface-full": Row(
+        "blazeface", "BlazeFace", weights=("blazeface-full",), settings={"side": 192, "grids": ((4, 1),), "steep": 1.0}
+    ),
+    "retinaface-mobile": Row("retinaface_mobile", "RetinaFaceMobile", weights=("retinaface-mobile",)),
+    "scrfd": Row(
+        "scrfd", "Scrfd", weights=("scrfd",), notice="the weights of scrfd are for non-commercial research only"
+    ),
+    "yolox": Row("yolox", "YoloX", kind="person", weights=("yolox",)),
+    "yolox.heads": Row("yolox", "YoloX", kind="head", weights=("yolox",), settings={"heads": True}),
+    "hyperlpr": Row("hyperlpr", "HyperLpr", kind="plate", weights=("hyperlpr",)),
+    "haar-plate": Row("haarplate", "HaarPlate", kind="plate"),
     "null": Row("null", "Null"),
 }
 # Views of detectors whose findings are taken together, under a name that changes when anything about them does.
@@ -81,8 +100,12 @@ def resolve(name: str) -> str:
 
 def needs(name: str) -> list[str]:
     """The weights that a detector needs."""
-    rows = {TABLE[spec.row].weights for spec in _members(name)}
-    return sorted(rows - {""})
+    return sorted({file for spec in _members(name) for file in TABLE[spec.row].weights})
+
+
+def notices(name: str) -> list[str]:
+    """What a user of a detector must know, such as that its weights are for research only."""
+    return sorted({TABLE[spec.row].notice for spec in _members(name)} - {""})
 
 
 def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
@@ -107,4 +130,5 @@ def _model(name: str, weights: Sequence[Path], threads: int) -> Detector:
     row = TABLE[name]
     module = importlib.import_module(f"faceblur.detectors.{row.module}")
     detector: Detector = getattr(module, row.factory)(name=name, weights=weights, threads=threads, **row.settings)
+    detector.kind = row.kind
     return detector

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import picture
-from faceblur import detectors
+from faceblur import detectors, weights
 from faceblur.detectors.base import FLOOR, Detector, Rows, nms
 from faceblur.domain import Box
 from faceblur.errors import UsageError
@@ -217,3 +217,20 @@ def test_the_members_of_an_ensemble_are_in_the_table(name: str) -> None:
 def test_a_detectors_name_is_a_safe_folder_name(name: str) -> None:
     assert all(letter.isalnum() or letter in "@_-." for letter in name)
     assert not name.startswith(".")
+
+
+def test_who_uses_weights_that_are_for_research_only_is_told() -> None:
+    assert "research only" in " ".join(detectors.notices("scrfd@0.5"))
+
+
+def test_all_weights_for_research_only_come_with_a_notice() -> None:
+    research = {name for name, row in weights.TABLE.items() if "RESEARCH ONLY" in row.licence}
+    assert research == {file for row in detectors.TABLE.values() if row.notice for file in row.weights}
+
+
+def test_no_ensemble_needs_weights_that_are_for_research_only() -> None:
+    assert all(detectors.notices(name) == [] for name in detectors.ENSEMBLES)
+
+
+def test_a_detector_of_two_files_needs_both() -> None:
+    assert detectors.needs("ssd") == ["ssd", "ssd-graph"]
