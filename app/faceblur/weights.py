@@ -54,6 +54,18 @@ TABLE = {
                 "https://huggingface.co/opencv/face_detection_yunet/resolve/main/face_detection_yunet_2023mar.onnx",
             ),
         ),
+        Weights(
+            name="retinaface",
+            file="retinaface.h5",
+            size=118_667_368,
+            # Its makers name no digest: this is the one that several projects have written down independently.
+            sha256="ecb2393a89da3dd3d6796ad86660e298f62a0c8ae7578d92eb6af14e0bb93adf",
+            licence="MIT (serengil/retinaface)",
+            urls=(
+                "https://github.com/serengil/deepface_models/releases/download/v1.0/retinaface.h5",
+                "https://huggingface.co/serengil/deepface/resolve/main/retinaface.h5",
+            ),
+        ),
     )
 }
 
