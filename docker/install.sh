@@ -11,7 +11,7 @@ locked() { "$pip" install --constraint "$here/constraints.txt" "$@"; }
 # deepface and retina-face ask for onnxruntime, whose files overwrite onnxruntime-gpu's; tf-keras asks for the full
 # TensorFlow beside tensorflow-cpu. So these three come without their dependencies, which are named here; `app` checks them.
 models() {
-  locked "$@" onnx gdown pandas requests tqdm werkzeug scikit-image
+  locked "$@" onnx gdown mtcnn pandas requests tqdm werkzeug scikit-image
   locked --no-deps deepface retina-face tf-keras
   # 0.4 GB that nothing reads here: headers for compiling TensorFlow extensions, and the packages' own tests.
   rm -r /opt/faceblur/lib/python3.*/site-packages/tensorflow/include

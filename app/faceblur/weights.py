@@ -160,6 +160,18 @@ TABLE = {
                 "https://github.com/szad670401/HyperLPR/raw/58ad4ef736fec5289e8c8cb842e066e70c4672c3/resource/models/onnx/y5fu_640x_sim.onnx",
             ),
         ),
+        Weights(
+            name="retinaface",
+            file="retinaface.h5",
+            size=118_667_368,
+            # Its makers name no digest: this is the one that several projects have written down independently.
+            sha256="ecb2393a89da3dd3d6796ad86660e298f62a0c8ae7578d92eb6af14e0bb93adf",
+            licence="MIT (serengil/retinaface)",
+            urls=(
+                "https://github.com/serengil/deepface_models/releases/download/v1.0/retinaface.h5",
+                "https://huggingface.co/serengil/deepface/resolve/main/retinaface.h5",
+            ),
+        ),
     )
 }
 

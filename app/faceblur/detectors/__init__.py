@@ -1,9 +1,11 @@
 """The table of detectors, and `create`. A new detector is one file and one row here."""
 
 import importlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 from faceblur.detectors.base import Detector
@@ -47,8 +49,12 @@ TABLE = {
     "yolox.heads": Row("yolox", "YoloX", kind="head", weights=("yolox",), settings={"heads": True}),
     "hyperlpr": Row("hyperlpr", "HyperLpr", kind="plate", weights=("hyperlpr",)),
     "haar-plate": Row("haarplate", "HaarPlate", kind="plate"),
+    "mtcnn": Row("mtcnn", "MtCnn"),
+    "retinaface": Row("retinaface", "RetinaFace", weights=("retinaface",)),
     "null": Row("null", "Null"),
 }
+# Rows for many names: FAMILY.MEMBER, or FAMILY:MEMBER as a person may write. The module's `check` knows the members.
+FAMILIES = {"deepface": Row("deepface", "DeepFace")}
 # Views of detectors whose findings are taken together, under a name that changes when anything about them does.
 ENSEMBLES = {
     "fast.1": ("centerface@0.5", "yunet.n@1"),
@@ -78,9 +84,10 @@ class Spec:
     def parse(cls, name: str) -> Self:
         """UsageError, listing the table, for what names no detector."""
         row, *parts = name.split("@")
+        row = row.replace(":", ".")
         copies = parts.pop() if parts and parts[-1] and parts[-1] in COPIES else ""
-        if row not in TABLE or len(parts) > 1:
-            known = ", ".join(n for n in TABLE if n != "null")
+        if not _known(row) or len(parts) > 1:
+            known = ", ".join([*(n for n in TABLE if n != "null"), *(f"{family}.NAME" for family in FAMILIES)])
             raise UsageError(f"no detector is called {name!r}; there are: {known}, and the presets fast and slow")
         return cls(row, View.parse(parts[0] if parts else "auto"), copies)
 
@@ -100,12 +107,12 @@ def resolve(name: str) -> str:
 
 def needs(name: str) -> list[str]:
     """The weights that a detector needs."""
-    return sorted({file for spec in _members(name) for file in TABLE[spec.row].weights})
+    return sorted({file for spec in _members(name) for file in _row(spec.row).weights})
 
 
 def notices(name: str) -> list[str]:
     """What a user of a detector must know, such as that its weights are for research only."""
-    return sorted({TABLE[spec.row].notice for spec in _members(name)} - {""})
+    return sorted({_row(spec.row).notice for spec in _members(name)} - {""})
 
 
 def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
@@ -126,9 +133,26 @@ def _members(name: str) -> list[Spec]:
     return [Spec.parse(member) for member in ENSEMBLES.get(name, (name,))]
 
 
+def _known(name: str) -> bool:
+    if name in TABLE:
+        return True
+    family, _, member = name.partition(".")
+    if family not in FAMILIES or not re.fullmatch("[a-z0-9]+", member):
+        return False
+    _module(FAMILIES[family]).check(member)
+    return True
+
+
+def _row(name: str) -> Row:
+    return TABLE.get(name) or FAMILIES[name.partition(".")[0]]
+
+
+def _module(row: Row) -> ModuleType:
+    return importlib.import_module(f"faceblur.detectors.{row.module}")
+
+
 def _model(name: str, weights: Sequence[Path], threads: int) -> Detector:
-    row = TABLE[name]
-    module = importlib.import_module(f"faceblur.detectors.{row.module}")
-    detector: Detector = getattr(module, row.factory)(name=name, weights=weights, threads=threads, **row.settings)
+    row = _row(name)
+    detector: Detector = getattr(_module(row), row.factory)(name=name, weights=weights, threads=threads, **row.settings)
     detector.kind = row.kind
     return detector
