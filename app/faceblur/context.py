@@ -5,14 +5,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
-from faceblur import weights
+from faceblur import detectors, weights
 from faceblur.claims import claim
-from faceblur.errors import SourceError
-from faceblur.options import Options
+from faceblur.errors import MissingError, SourceError
+from faceblur.options import SUBSTITUTES, Options
 from faceblur.progress import Progress
 from faceblur.stop import Stop
 
@@ -64,6 +64,28 @@ class Context:
                 self.progress.update(step)
 
             return weights.fetch(name, folders, tell)
+
+    def equipped(self, due: Callable[[str], bool] = lambda name: True) -> tuple[Self, tuple[str, ...]]:
+        """This context with detectors that can be had, and what was asked for and cannot be had, which is told loudly.
+
+        Weights are fetched for the detectors that are `due`. What a preset stands for is replaced where its weights are
+        missing; what was asked for by its own name must be there, or MissingError is raised; with `strict` both must.
+        """
+        members, missing = [], []
+        for name in dict.fromkeys(map(detectors.resolve, self.options.members)):
+            absent = [file for file in detectors.needs(name) if weights.find(file, self.options.weights) is None]
+            try:
+                for file in absent if absent and due(name) else ():
+                    self.weights(file)
+                members.append(name)
+            except MissingError as error:
+                if self.options.strict or name not in SUBSTITUTES:
+                    raise
+                members.append(SUBSTITUTES[name])
+                missing.append(f"{name} could not be had, {members[-1]} took its place: {error}")
+                self.progress.warn(missing[-1])
+        plain: dict[str, Any] = {"detect_scale": "auto", "tta": "none"}  # their names hold this already
+        return replace(self, options=replace(self.options, detector="+".join(members), **plain)), tuple(missing)
 
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""

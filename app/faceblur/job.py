@@ -208,6 +208,10 @@ class Job:
         """Whether what `detector` said about the frame as it is now is stored."""
         return self._evidence(detector, number) is not None
 
+    def lacks(self, detector: str) -> bool:
+        """Whether there is a frame without evidence of `detector`."""
+        return not all(self.has_evidence(detector, number) for number in self.frame_numbers())
+
     def write_evidence(self, detector: str, number: int, detections: Sequence[Detection], of: str) -> None:
         """Store what `detector` said about the frame whose fingerprint was `of`."""
         said = [d.to_json() for d in detections]

@@ -10,7 +10,7 @@ from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError
 
 FORMAT = 2
-LOOK = ("threshold", "grow", "look_back", "look_ahead", "style", "shape", "debug")  # how to solve and render
+LOOK = ("threshold", "grow", "look_back", "look_ahead", "agree", "style", "shape", "debug")  # how to solve and render
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Plan:
     """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render.
 
     `home` is the folder of the frames when they are not in the input folder, so that two folders of one name never mix.
+    `missing` tells what was asked for and could not be had.
     """
 
     home: str
@@ -81,9 +82,11 @@ class Plan:
     grow: float = 0.15
     look_back: float = 10
     look_ahead: float = 5
+    agree: int = 1
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -96,7 +99,7 @@ class Plan:
 
     @property
     def settings(self) -> temporal.Settings:
-        return temporal.Settings(self.threshold, self.grow, self.look_back, self.look_ahead)
+        return temporal.Settings(self.threshold, self.grow, self.look_back, self.look_ahead, self.agree)
 
     @property
     def look(self) -> redaction.Style:
@@ -126,7 +129,7 @@ class Plan:
     def from_json(cls, value: Json) -> Self:
         known = {name: value[name] for name in cls.__slots__ if name in value}  # those of older versions lack some
         runs = {name: tuple((a, b) for a, b in pairs) for name, pairs in value["detectors"].items()}
-        return cls(**known | {"detectors": runs})
+        return cls(**known | {"detectors": runs, "missing": tuple(value.get("missing", ()))})
 
 
 def naming(numbers: Sequence[int]) -> str:

@@ -52,6 +52,7 @@ class Worker:
     context: Context
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     threads: int = 0
+    missing: tuple[str, ...] = ()
     _made: dict[str, Detector] = field(default_factory=dict)
     _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
     _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -298,7 +299,7 @@ class Worker:
         wanted = plan.numbers if every else plan.uncovered().union(self.job.unrendered(plan.numbers))
         for name in self.own:
             asked = asked.adding(name, wanted)
-        return asked
+        return replace(asked, missing=tuple(dict.fromkeys((*asked.missing, *self.missing))))
 
     def _orphaned(self, name: str) -> bool:
         """Whether nobody alive was started for a detector, so that this one has to. IncompleteError if it cannot."""
@@ -324,7 +325,8 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
-    worker = Worker(job, context, threads=_threads(context.options.workers))
+    context, missing = context.equipped(job.lacks)
+    worker = Worker(job, context, threads=_threads(context.options), missing=missing)
     with worker.joined(every=every), _helpers(job, context.options):
         worker.work()
 
@@ -351,7 +353,7 @@ def _helpers(job: Job, options: Options) -> Iterator[None]:
 def _help(job: Job, options: Options) -> None:
     stop = Stop()
     stop.listen()
-    worker = Worker(job, Context(options, stop=stop), threads=_threads(options.workers))
+    worker = Worker(job, Context(options, stop=stop), threads=_threads(options))
     try:
         with job.presence(worker.token, worker.own):
             worker.work()
@@ -362,6 +364,6 @@ def _help(job: Job, options: Options) -> None:
         raise SystemExit(Interrupted.exit_code) from None
 
 
-def _threads(workers: int) -> int:
-    """Processor threads for one of `workers` processes, so that together they use the processors there are."""
-    return max(1, processors() // workers)
+def _threads(options: Options) -> int:
+    """Processor threads for one of the processes, so that together they use the processors there are."""
+    return options.threads or max(1, processors() // options.workers)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import OVERLAYS, SHAPES, STYLES, Options, processors
-from faceblur.progress import KINDS, Progress, create
+from faceblur.options import KINDS, OVERLAYS, SHAPES, STYLES, TTA, Options, processors
+from faceblur.progress import KINDS as PROGRESS
+from faceblur.progress import Progress, create
 from faceblur.stop import Stop
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ def _tell(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 def common(command: F) -> F:
     """The options that every command takes."""
     for names, settings in (
-        (("--progress",), {"type": click.Choice(KINDS), "help": "How to show progress; auto is a bar in a terminal."}),
+        (
+            ("--progress",),
+            {"type": click.Choice(PROGRESS), "help": "How to show progress; auto is a bar in a terminal."},
+        ),
         (("--verbose",), {"is_flag": True, "default": None, "help": "Tell more."}),
         (("--traceback",), {"is_flag": True, "default": None, "help": "On errors show where in the code they arose."}),
     ):
@@ -110,9 +114,14 @@ SOLVE = (
     option("--grow", type=float, default=DEFAULTS.grow, help="Margin on each side, as a share of the face."),
     option("--look-back", type=float, default=DEFAULTS.look_back, help="Frames hidden before a face is first seen."),
     option("--look-ahead", type=float, default=DEFAULTS.look_ahead, help="Frames hidden after it was last seen."),
+    option("--agree", type=int, default=1, metavar="N", help="Hide only what N detectors see; fewer faces are hidden."),
 )
 BLUR = (
-    option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, centerface, yunet, haar."),
+    option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, or detectors: see the README."),
+    option("--hide", metavar="KIND[,KIND...]", help=f"What fast and slow look for: {','.join(KINDS)}."),
+    option("--detect-scale", default="auto", metavar="auto|F|WxH", help="Size of the picture that detectors look at."),
+    option("--tta", type=click.Choice(TTA), default="none", help="Look at mirrored and resized copies, too."),
+    option("--strict", is_flag=True, help="Fail where a preset's detector cannot be had."),
     option("--style", type=click.Choice(STYLES), default=DEFAULTS.style, help="How faces are hidden."),
     *SOLVE,
     option(
@@ -122,6 +131,7 @@ BLUR = (
         show_default=f"processors, at most {_MOST_WORKERS}",
         help="Processes at work here.",
     ),
+    option("--threads", type=int, default=0, show_default="shared out", help="Processor threads of each process."),
 )
 DEBUG = (option("--debug", is_flag=True, help="Debug pictures and video; they show the faces."),)
 OUT = (
@@ -140,9 +150,9 @@ def begin(ctx: click.Context, given: dict[str, Any], outputs: int = 1) -> "Conte
     from faceblur.context import Context
 
     told = ctx.find_root().ensure_object(dict)
-    overlay = given.get("overlay")
-    if overlay is not None:
-        given = given | {"overlay": tuple(part.strip() for part in overlay.split(",") if part.strip())}
+    for name in ("overlay", "hide"):
+        if given.get(name) is not None:
+            given = given | {name: tuple(part.strip() for part in given[name].split(",") if part.strip())}
     known = {f.name for f in fields(Options)}
     chosen = replace(told["base"], **{k: v for k, v in given.items() if k in known and v is not None})
     if "null" in chosen.members and not os.environ.get("FACEBLUR_TESTING"):

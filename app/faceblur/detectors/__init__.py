@@ -83,6 +83,10 @@ class Spec:
     @classmethod
     def parse(cls, name: str) -> Self:
         """UsageError, listing the table, for what names no detector."""
+        if name.partition("@")[0] in ENSEMBLES:
+            raise UsageError(
+                f"{name.partition('@')[0]} has its own views: no other size and no copies can be asked of it"
+            )
         row, *parts = name.split("@")
         row = row.replace(":", ".")
         copies = parts.pop() if parts and parts[-1] and parts[-1] in COPIES else ""

@@ -185,7 +185,8 @@ def photos(
     at the next one, in turns, so that whatever else the machine does slows all alike.
     """
     names, labels = _labelled(folder, truth, context, limit)
-    options = {name: replace(context.options, detector=name) for name in combinations}
+    asked = {name: replace(context.options, detector=name, photos=True) for name in combinations}
+    options = {name: replace(context, options=o).equipped()[0].options for name, o in asked.items()}
     members = list(dict.fromkeys(member for o in options.values() for member in o.members))
     faces: dict[str, Faces] = {}
     seen: dict[str, dict[str, Seen]] = {name: {} for name in combinations}

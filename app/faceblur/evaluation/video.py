@@ -226,7 +226,7 @@ def _labels(faces: Sequence[Sequence[Any]], ignored: Sequence[list[float]]) -> L
 
 
 def _worker(job: Job, context: Context, detector: str) -> Worker:
-    return Worker(job, replace(context, options=replace(context.options, detector=detector)))
+    return Worker(job, replace(context, options=replace(context.options, detector=detector)).equipped(job.lacks)[0])
 
 
 def _seeing(plan: Plan, worker: Worker) -> Plan:

@@ -39,13 +39,15 @@ class Settings:
     """`threshold` is how likely something of 64 px must be a face to be hidden; smaller things are believed earlier.
 
     `grow` is the margin on each side as a share of the box, at least 3 px. For `look_back` frames before its first and
-    `look_ahead` frames after its last detection a track is carried on.
+    `look_ahead` frames after its last detection a track is carried on. `agree` is how many detectors must have seen a
+    thing in a frame for it to count there, as far as so many looked for it.
     """
 
     threshold: float = 0.25
     grow: float = 0.15
     look_back: float = 10
     look_ahead: float = 5
+    agree: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def solve(
     means the one region that it touches, and never one that a person wants hidden; elsewhere everything stays hidden.
     What could not be done as it was asked becomes a doubt.
     """
-    for shot in shots(frames, float(tick)):
+    for shot in shots(frames, float(tick), settings.agree):
         found: list[list[Region]] = [[] for _ in shot.numbers]
         tracks, dropped = _tracks(shot, settings, size)
         for track in tracks:

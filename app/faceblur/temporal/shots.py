@@ -88,10 +88,10 @@ class Shot:
         return turn, shift
 
 
-def shots(frames: Iterable[Evidence], tick_s: float) -> Iterator[Shot]:
+def shots(frames: Iterable[Evidence], tick_s: float, agree: int = 1) -> Iterator[Shot]:
     """Cut the evidence into shots. `tick_s` is a unit of pts in seconds, the same for all frames."""
     for part in _cut(frames):
-        yield _shot(part, tick_s)
+        yield _shot(part, tick_s, agree)
 
 
 def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
@@ -117,7 +117,7 @@ def _parts(shot: list[Evidence], breaks: list[int]) -> list[list[Evidence]]:
     return [shot[a:b] for a, b in pairwise(ends)]
 
 
-def _shot(frames: Sequence[Evidence], tick_s: float) -> Shot:
+def _shot(frames: Sequence[Evidence], tick_s: float, agree: int) -> Shot:
     motions = [f.motion for f in frames]
     still = [m is None or m.support < CUT for m in motions]
     still[0] = True
@@ -153,7 +153,7 @@ def _shot(frames: Sequence[Evidence], tick_s: float) -> Shot:
         np.array([kinds.index(d.kind) for _, d in rows], dtype=np.int64),
         kinds,
     )
-    return shot if len(names) < 2 else _fused(shot, name)
+    return shot if len(names) < 2 else _fused(shot, name, agree)
 
 
 def _steps(pts: Sequence[int], tick_s: float) -> Reals:
@@ -162,14 +162,15 @@ def _steps(pts: Sequence[int], tick_s: float) -> Reals:
     return steps / max(float(np.median(steps)), _UNIT_S) if len(steps) else steps
 
 
-def _fused(shot: Shot, name: Indices) -> Shot:
+def _fused(shot: Shot, name: Indices, agree: int) -> Shot:
     """The shot with what several detectors said about the same thing in a frame taken together.
 
-    Place and size are means, weighted by how sure each is; the odds are those of the surest; what was seen is all that
-    the surest or anybody sure saw.
+    Place and size are means, weighted by how sure each is; the odds are those of the surest, or with `agree` those of
+    the surest but so many; what was seen is all that the surest or anybody sure saw. What fewer saw is left out.
     """
     kept: list[int] = []
-    middle, size, box = shot.middle.copy(), shot.size.copy(), shot.box.copy()
+    middle, size, box, odds = shot.middle.copy(), shot.size.copy(), shot.box.copy(), shot.odds.copy()
+    voters = [min(agree, len(set(name[shot.kind == kind].tolist()))) for kind in range(len(shot.kinds))]
     weight = 1 / (1 + np.exp(-shot.odds))
     starts = np.searchsorted(shot.frame, np.arange(len(shot) + 1))
     for first, end in pairwise(starts.tolist()):
@@ -186,6 +187,10 @@ def _fused(shot: Shot, name: Indices) -> Shot:
                 if name[other] not in [name[member] for member in group]:
                     group.append(other)
                     free[other - first] = False
+            votes = voters[shot.kind[row]]
+            if len(group) < votes:
+                continue
+            odds[row] = np.sort(shot.odds[group])[-votes]
             if len(group) > 1:
                 middle[row] = np.average(shot.middle[group], weights=weight[group])
                 size[row] = np.average(shot.size[group], weights=weight[group], axis=0)
@@ -198,7 +203,7 @@ def _fused(shot: Shot, name: Indices) -> Shot:
         frame=shot.frame[rows],
         middle=middle[rows],
         size=size[rows],
-        odds=shot.odds[rows],
+        odds=odds[rows],
         box=box[rows],
         kind=shot.kind[rows],
     )

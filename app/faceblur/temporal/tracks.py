@@ -18,6 +18,7 @@ _SURE = 0.4  # log-odds from which a detection is believed alone, whatever else 
 _LONE = 2.0  # log-odds that one detection alone must be surer
 _SMALL_PX, _LARGE_PX = 8.0, 96.0  # sizes beyond which the threshold depends on size no more
 _MIDDLE_PX = 64.0  # the size for which the threshold is what it says
+_ALONE = 1.4  # log-odds for a picture that stands alone: in a video the best of many moments count, here there is one
 _COST = 1.5  # how much surer a detection must be per natural logarithm of its size
 _NOWHERE = complex(np.nan, np.nan)
 _INSIDE = 0.1  # share of a box that must be inside the picture for a track to go on
@@ -61,7 +62,9 @@ def belief(shot: Shot, chain: Indices) -> float:
     """
     surest = float(shot.odds[chain].max())
     size = np.clip(np.exp(shot.size[chain].mean(axis=1)), _SMALL_PX, _LARGE_PX)
-    odds = _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot))
+    odds = _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot)) + (
+        _ALONE if len(shot) == 1 else 0
+    )
     return max(odds, surest) if surest >= _SURE else odds
 
 
