@@ -8,7 +8,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from faceblur.detectors.base import Detector, Rows, nms
+from faceblur.detectors.base import Detector, Rows, ious, nms
 from faceblur.errors import UsageError
 from faceblur.images import Image
 
@@ -85,6 +85,7 @@ class Viewed(Detector):
         beyond = rows[rows[:, 2] > width]
         beyond[:, [0, 2]] -= width
         inside = rows[rows[:, 0] < width]
+        beyond = beyond[~((beyond[:, 2] > width // _SEAM - _BORDER) & _within(beyond, inside))]
         beyond[:, 0], inside[:, 2] = np.maximum(beyond[:, 0], 0), np.minimum(inside[:, 2], width)
         return nms(np.concatenate([inside, beyond]), _IOU)
 
@@ -113,13 +114,13 @@ class Viewed(Detector):
                 whole.append(rows[~at_border])
                 cut.append(rows[at_border])
         kept, doubtful = nms(np.concatenate(whole), _IOU), np.concatenate(cut)
-        return nms(np.concatenate([kept, doubtful[~_within(doubtful, kept)]]), _IOU)
+        return nms(np.concatenate([kept, _joined(doubtful[~_within(doubtful, kept)])]), _IOU)
 
 
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
     """Where the tiles of one axis begin and end: as few as do, of equal length, a multiple of `step`."""
     count = max(1, math.ceil((length - _OVERLAP) / (_TILE - _OVERLAP)))
-    side = min(length, _to_step((length + (count - 1) * _OVERLAP) / count, step))
+    side = min(length, _to_step(math.ceil((length + (count - 1) * _OVERLAP) / count), step))
     for i in range(count):
         start = (length - side) * i // max(count - 1, 1)
         yield start, start + side
@@ -132,6 +133,21 @@ def _within(rows: Rows, others: Rows) -> np.ndarray:
     sides = np.minimum(rows[:, None, 2:4], others[None, :, 2:4]) - np.maximum(rows[:, None, :2], others[None, :, :2])
     overlap = np.prod(np.maximum(sides, 0), axis=2).max(axis=1)
     return np.asarray(overlap > _COVERED * np.prod(rows[:, 2:4] - rows[:, :2], axis=1))
+
+
+def _joined(rows: Rows) -> Rows:
+    """The rows with parts of one thing, cut by several tiles, as one row around them all."""
+    left, joined = rows[np.argsort(-rows[:, 4], kind="stable")].copy(), []
+    while len(left):
+        same = ious(left[:1], left)[0] > _IOU
+        same[0] = True
+        around = np.concatenate([left[same, :2].min(axis=0), left[same, 2:4].max(axis=0), left[0, 4:]])
+        left = left[~same]
+        if same.sum() > 1:
+            left = np.concatenate([[around], left])  # what it overlaps now is a part as well
+        else:
+            joined.append(around)
+    return np.array(joined).reshape(-1, 5)
 
 
 def _resized(image: Image, size: tuple[int, int]) -> Image:
