@@ -66,6 +66,6 @@ def _near(rows: Rows) -> Iterator[tuple[Indices, NDArray[np.float64]]]:
 
 def _probable(member: Detector, rows: Rows) -> Rows:
     """The rows with probabilities for scores."""
-    sizes = np.sqrt(np.prod(rows[:, 2:4] - rows[:, :2], axis=1))
+    sizes = np.sqrt(np.prod(np.maximum(rows[:, 2:4] - rows[:, :2], 0), axis=1))
     odds = calibration.log_odds(member.name, rows[:, 4], sizes)
     return np.column_stack([rows[:, :4], 1 / (1 + np.exp(-odds))])

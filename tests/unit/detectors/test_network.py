@@ -1,0 +1,107 @@
+"""Running networks: tiny ones, made here, of which every answer is known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from faceblur.detectors.network import Network, Tensor, blob
+
+FLOAT = TensorProto.FLOAT
+SAVED = (1, 3, 16, 16)
+
+
+def save(
+    path: Path, nodes: Sequence[onnx.NodeProto], outputs: Sequence[str] = ("y",), *, as_inputs: bool = False
+) -> Path:
+    """A network with the input "x" and the constant "two", saved for pictures of 16 × 16."""
+    inputs = [helper.make_tensor_value_info("x", FLOAT, SAVED)]
+    if as_inputs:
+        inputs.insert(0, helper.make_tensor_value_info("two", FLOAT, ()))
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        inputs,
+        [helper.make_tensor_value_info(name, FLOAT, SAVED) for name in outputs],
+        [helper.make_tensor("two", FLOAT, (), [2.0])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def doubling() -> list[onnx.NodeProto]:
+    return [helper.make_node("Mul", ["x", "two"], ["y"])]
+
+
+def filled(value: float, height: int = 16, width: int = 16, count: int = 1) -> Tensor:
+    return np.full((count, 3, height, width), value, np.float32)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (1, 1), (40, 24)])
+def test_a_network_saved_for_one_size_takes_any(tmp_path: Path, size: tuple[int, int]) -> None:
+    out = Network(save(tmp_path / "a.onnx", doubling())).run(filled(3, *size))["y"]
+    assert out.tolist() == filled(6, *size).tolist()
+
+
+def test_a_network_saved_for_one_picture_takes_several(tmp_path: Path) -> None:
+    assert Network(save(tmp_path / "a.onnx", doubling())).run(filled(3, count=4))["y"].shape == (4, 3, 16, 16)
+
+
+def test_a_network_whose_size_must_stay_refuses_others(tmp_path: Path) -> None:
+    network = Network(save(tmp_path / "a.onnx", doubling()), any_size=False)
+    assert network.run(filled(3))["y"].shape == SAVED
+    with pytest.raises(Exception, match="invalid dimensions"):
+        network.run(filled(3, 40, 24))
+
+
+def test_constants_that_were_saved_as_inputs_are_constants(tmp_path: Path) -> None:
+    network = Network(save(tmp_path / "a.onnx", doubling(), as_inputs=True))
+    assert network._session.get_overridable_initializers() == []
+    assert network.run(filled(3))["y"].max() == 6
+
+
+def test_the_file_is_left_as_it_is(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.onnx", doubling(), as_inputs=True)
+    before = path.read_bytes()
+    Network(path)
+    assert path.read_bytes() == before
+
+
+def test_outputs_are_told_apart_by_name(tmp_path: Path) -> None:
+    nodes = [*doubling(), helper.make_node("Neg", ["x"], ["z"])]
+    network = Network(save(tmp_path / "a.onnx", nodes, ("z", "y")))
+    assert network.outputs == ("z", "y")
+    assert {name: value.max() for name, value in network.run(filled(3)).items()} == {"z": -3, "y": 6}
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0], ids=["not a number", "infinite"])
+def test_an_answer_that_is_not_finite_does_not_pass_for_no_face(tmp_path: Path, value: float) -> None:
+    network = Network(save(tmp_path / "a.onnx", [helper.make_node("Log", ["x"], ["y"])]))
+    one_bad = filled(1)
+    one_bad[0, 2, 15, 15] = value
+    with pytest.raises(ValueError, match="numbers that are none"):
+        network.run(one_bad)
+
+
+def test_one_bad_output_of_several_is_enough(tmp_path: Path) -> None:
+    nodes = [*doubling(), helper.make_node("Log", ["x"], ["z"])]
+    with pytest.raises(ValueError, match="numbers that are none"):
+        Network(save(tmp_path / "a.onnx", nodes, ("y", "z"))).run(filled(-1))
+
+
+def test_one_thread_gives_what_all_give(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.onnx", doubling())
+    assert np.array_equal(Network(path, threads=1).run(filled(3))["y"], Network(path).run(filled(3))["y"])
+
+
+def test_a_picture_becomes_planes_in_its_own_order() -> None:
+    image = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
+    assert blob(image).tolist() == [[[[1, 4]], [[2, 5]], [[3, 6]]]]
+
+
+def test_red_comes_first_where_a_network_wants_it_and_so_does_its_mean() -> None:
+    image = np.array([[[1, 2, 3]]], np.uint8)
+    assert blob(image, rgb=True, mean=(3, 0, 0), scale=2).ravel().tolist() == [0, 4, 2]
