@@ -40,3 +40,33 @@ def test_a_probability_and_its_log_odds_are_the_same(value: float) -> None:
 def test_beyond_what_was_labelled_size_changes_nothing(detector: str) -> None:
     assert odds(detector, 0.6, 256) == odds(detector, 0.6, 4000)
     assert odds(detector, 0.6, 8) == odds(detector, 0.6, 1)
+
+
+# Whose constants count
+
+
+@pytest.mark.parametrize("detector", calibration._CONSTANTS)
+def test_a_detector_that_was_measured_has_constants_of_its_own(detector: str) -> None:
+    b0, b1, b2, b3, b4 = calibration._CONSTANTS[detector]
+    assert odds(detector, 0.5, 64) == pytest.approx(b0 + b2 + b3)
+    assert odds(detector, 0.8, 64) == pytest.approx(b0 + b2 + b3 + (b1 + b4) * calibration.logit(0.8))
+
+
+@pytest.mark.parametrize("size", ["auto", "1", "0.6", "1.25", "1280x720"])
+@pytest.mark.parametrize("model", ["centerface", "yunet.n", "hyperlpr"])
+def test_at_a_size_that_was_not_measured_a_detector_counts_as_at_the_pictures_own(model: str, size: str) -> None:
+    assert odds(f"{model}@{size}", 0.7) == odds(model, 0.7)
+
+
+@pytest.mark.parametrize("copies", ["flip", "scales", "full", "0.5@flip", "1280x720@full"])
+@pytest.mark.parametrize("model", ["yunet", "unheard-of"])
+def test_copies_taken_together_that_were_not_measured_are_taken_for_probabilities(model: str, copies: str) -> None:
+    assert calibration.probability(odds(f"{model}@{copies}", 0.3)) == pytest.approx(0.3)
+
+
+def test_a_model_does_not_count_as_another_of_its_family() -> None:
+    assert odds("yunet.s", 0.3) == pytest.approx(calibration.logit(0.3))
+
+
+def test_no_detections_are_worth_nothing() -> None:
+    assert calibration.log_odds("centerface", np.array([]), np.array([])).shape == (0,)
