@@ -79,7 +79,7 @@ class Context:
                     self.weights(file)
                 members.append(name)
             except MissingError as error:
-                if self.options.strict or name not in SUBSTITUTES:
+                if self.options.strict or name not in SUBSTITUTES or name in self.options.named:
                     raise
                 members.append(SUBSTITUTES[name])
                 missing.append(f"{name} could not be had, {members[-1]} took its place: {error}")

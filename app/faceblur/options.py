@@ -104,10 +104,20 @@ class Options:
     def members(self) -> tuple[str, ...]:
         """The detectors asked for, each once, with the views asked for; presets taken apart by what is to be hidden."""
         presets = PHOTO_PRESETS if self.photos else PRESETS
-        names = [name.strip() for name in self.detector.split("+") if name.strip()]
-        members = [member for n in names for member in ([presets[n][k] for k in self.hide] if n in presets else [n])]
+        members = [
+            member for n in self._names for member in ([presets[n][k] for k in self.hide] if n in presets else [n])
+        ]
         views = [view for view in (self.detect_scale, self.tta) if view not in ("auto", "none")]
         return tuple(dict.fromkeys("@".join([member, *views]) for member in members))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The detectors that were asked for by their own names, and not by that of a preset."""
+        return tuple(name for name in self._names if name not in PRESETS)
+
+    @property
+    def _names(self) -> list[str]:
+        return [name.strip() for name in self.detector.split("+") if name.strip()]
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

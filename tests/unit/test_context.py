@@ -4,14 +4,16 @@ import hashlib
 import io
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from faceblur import detectors
 from faceblur.claims import claim
 from faceblur.context import Context
-from faceblur.errors import Interrupted, SourceError
-from faceblur.options import Options
+from faceblur.errors import Interrupted, MissingError, SourceError
+from faceblur.options import PRESETS, SUBSTITUTES, Options
 from faceblur.progress import Plain
 from faceblur.weights import TABLE, Weights
 from servers import Server
@@ -90,3 +92,105 @@ def test_fetching_weights_is_shown_and_ends_with_a_wish_to_stop(
         assert Context(context.options, context.progress).weights("toy") == tmp_path / "toy.onnx"
     assert "fetch    toy.onnx 200/200, " in stream.getvalue()
     assert "kB/s" in stream.getvalue()
+
+
+# Detectors that can be had
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for weights that nobody offers anywhere."""
+    for name, row in TABLE.items():
+        monkeypatch.setitem(TABLE, name, replace(row, urls=(), wheel=""))
+    return tmp_path / "weights"
+
+
+def asking(folder: Path, **settings: object) -> tuple[Context, io.StringIO]:
+    """A context with weights from one folder, and where it tells what it has to tell."""
+    told = io.StringIO()
+    return Context(Options(weights=(folder,), **settings), Plain(stream=told)), told  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [({"detector": "slow"}, "slow.1"), ({"detector": "fast", "photos": True}, "fast.1")],
+    ids=["slow", "fast, in photos"],
+)
+def test_a_presets_detector_that_cannot_be_had_is_replaced(bare: Path, settings: dict[str, object], asked: str) -> None:
+    equipped, _ = asking(bare, **settings)[0].equipped()
+    assert equipped.options.members == (SUBSTITUTES[asked],)
+
+
+def test_what_is_replaced_is_told_with_the_reason_and_noted(bare: Path) -> None:
+    context, told = asking(bare, detector="slow")
+    _, [missing] = context.equipped()
+    assert missing.startswith("slow.1 could not be had, centerface@full took its place: the weights of ")
+    assert told.getvalue().endswith(f"\nwarning: {missing}\n")
+
+
+@pytest.mark.parametrize("name", SUBSTITUTES)
+def test_what_takes_a_place_needs_weights_from_a_wheel_alone(name: str) -> None:
+    assert all(TABLE[file].wheel for file in detectors.needs(SUBSTITUTES[name]))
+
+
+def test_detectors_beside_the_one_that_is_replaced_stay(bare: Path) -> None:
+    equipped, _ = asking(bare, detector="haar+slow+null")[0].equipped()
+    assert equipped.options.members == ("haar", "centerface@full", "null")
+
+
+def test_with_strict_nothing_is_replaced(bare: Path) -> None:
+    with pytest.raises(MissingError, match="the weights of"):
+        asking(bare, detector="slow", strict=True)[0].equipped()
+
+
+@pytest.mark.parametrize("name", ["yunet", "slow.1", "fast.1", "slow+slow.1"])
+def test_a_detector_asked_for_by_its_own_name_is_not_replaced(bare: Path, name: str) -> None:
+    with pytest.raises(MissingError, match="the weights of"):
+        asking(bare, detector=name)[0].equipped()
+
+
+@pytest.mark.parametrize("kind", ["plates", "heads", "persons"])
+def test_what_nothing_can_replace_must_be_there(bare: Path, kind: str) -> None:
+    with pytest.raises(MissingError, match="the weights of"):
+        asking(bare, hide=("faces", kind))[0].equipped(lambda name: name == PRESETS["fast"][kind])
+
+
+def test_of_what_is_not_due_nothing_is_fetched_and_nothing_is_replaced(bare: Path) -> None:
+    context, told = asking(bare, detector="slow+yunet")
+    equipped, missing = context.equipped(lambda name: False)
+    assert (equipped.options.members, missing, told.getvalue()) == (("slow.1", "yunet"), (), "")
+    assert not bare.exists()
+
+
+def test_each_detector_is_asked_whether_it_is_due_by_its_one_name(bare: Path) -> None:
+    asked = []
+    asking(bare, detector="yunet@0.50+slow")[0].equipped(lambda name: bool(asked.append(name)))
+    assert asked == ["yunet@0.5", "slow.1"]
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_a_wrong_file_is_an_error_and_not_replaced(bare: Path, due: bool) -> None:
+    bare.mkdir()
+    (bare / TABLE["centerface"].file).write_bytes(b"something else")
+    with pytest.raises(MissingError, match="is not the centerface weights"):
+        asking(bare, detector="slow")[0].equipped(lambda name: due)
+
+
+def test_a_detector_that_needs_no_weights_is_there(bare: Path) -> None:
+    equipped, missing = asking(bare, detector="haar+null")[0].equipped()
+    assert (equipped.options.members, missing) == (("haar", "null"), ())
+
+
+def test_weights_that_can_be_had_are_fetched(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"a very small model"
+    with Server(data) as server:
+        row = Weights("yunet", "y.onnx", len(data), hashlib.sha256(data).hexdigest(), "MIT", (server.url,))
+        monkeypatch.setitem(TABLE, "yunet", row)
+        assert asking(bare, detector="yunet")[0].equipped()[1] == ()
+    assert (bare / "y.onnx").read_bytes() == data
+
+
+def test_the_views_asked_for_are_in_the_names_and_asked_for_once(bare: Path) -> None:
+    once, _ = asking(bare, detector="null", detect_scale="0.5", tta="flip")[0].equipped()
+    assert once.options.members == ("null@0.5@flip",)
+    assert once.equipped()[0].options.members == ("null@0.5@flip",)

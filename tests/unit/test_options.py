@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from faceblur import detectors
 from faceblur.errors import UsageError
-from faceblur.options import PRESETS, Options
+from faceblur.options import KINDS, PHOTO_PRESETS, PRESETS, SUBSTITUTES, TTA, Options
 
 
 def test_the_defaults_are_valid() -> None:
-    assert Options().members == PRESETS["fast"]
+    assert Options().members == (PRESETS["fast"]["faces"],)
 
 
 def test_options_cannot_be_changed() -> None:
@@ -36,6 +37,15 @@ def test_options_cannot_be_changed() -> None:
         {"grow": 3.1},
         {"crf": 52},
         {"workers": 0},
+        {"workers": 1025},
+        {"threads": -1},
+        {"threads": 1025},
+        {"agree": 0},
+        {"agree": 101},
+        {"tta": "twice"},
+        {"hide": ("faces", "hands")},
+        {"look_back": -1},
+        {"look_ahead": 1001},
         {"scale": 15},
         {"fps": Fraction(0)},
         {"fps": Fraction(1001)},
@@ -43,11 +53,13 @@ def test_options_cannot_be_changed() -> None:
     ids=str,
 )
 def test_a_value_out_of_range_is_refused_by_name(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=f"--{next(iter(wrong))}"):
+    with pytest.raises(UsageError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
         Options(**wrong)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("right", [{"threshold": 0.0}, {"threshold": 1.0}, {"grow": 0.0}, {"crf": 0}], ids=str)
+@pytest.mark.parametrize(
+    "right", [{"threshold": 0.0}, {"threshold": 1.0}, {"grow": 0.0}, {"crf": 0}, {"threads": 0}, {"agree": 1}], ids=str
+)
 def test_a_value_at_the_end_of_its_range_is_accepted(right: dict[str, float]) -> None:
     assert dataclasses.replace(Options(), **right) == Options(**right)  # type: ignore[arg-type]
 
@@ -68,13 +80,84 @@ def test_no_detector_at_all_is_refused(name: str) -> None:
         Options(detector=name)
 
 
+def test_nothing_to_hide_is_refused() -> None:
+    with pytest.raises(UsageError, match="--hide nothing"):
+        Options(hide=())
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_stands_for_its_detectors(preset: str) -> None:
-    assert Options(detector=preset).members == PRESETS[preset]
+def test_a_preset_stands_for_the_detector_of_what_is_to_be_hidden(preset: str, kind: str) -> None:
+    assert Options(detector=preset, hide=(kind,)).members == (PRESETS[preset][kind],)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("presets", [PRESETS, PHOTO_PRESETS], ids=["videos", "photos"])
+def test_a_presets_detector_is_there_and_finds_that_kind(presets: dict[str, dict[str, str]], kind: str) -> None:
+    for preset in presets.values():
+        [found] = {detectors.TABLE[spec.row].kind for spec in detectors._members(preset[kind])}
+        assert f"{found}s" == kind
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_hides_all_kinds_that_are_asked_for_in_their_order(preset: str) -> None:
+    assert Options(detector=preset, hide=("plates", "faces")).members == (
+        PRESETS[preset]["plates"],
+        PRESETS[preset]["faces"],
+    )
+
+
+@pytest.mark.parametrize("preset", PHOTO_PRESETS)
+def test_for_photos_a_preset_stands_for_its_detector_for_photos(preset: str) -> None:
+    assert Options(detector=preset, photos=True).members == (PHOTO_PRESETS[preset]["faces"],)
+
+
+def test_photos_and_videos_have_the_same_presets() -> None:
+    assert {name: set(kinds) for name, kinds in PHOTO_PRESETS.items()} == {
+        name: set(kinds) for name, kinds in PRESETS.items()
+    }
 
 
 def test_a_preset_and_a_detector_are_united() -> None:
-    assert Options(detector="fast+haar").members == (*PRESETS["fast"], "haar")
+    assert Options(detector="fast+haar").members == (PRESETS["fast"]["faces"], "haar")
+
+
+def test_a_detector_asked_for_by_its_own_name_does_not_depend_on_what_is_to_be_hidden() -> None:
+    assert Options(detector="haar", hide=("plates",)).members == ("haar",)
+
+
+def test_a_detector_is_named_by_its_own_name_and_not_by_that_of_a_preset() -> None:
+    assert Options(detector="fast + haar+slow.1").named == ("haar", "slow.1")
+
+
+@pytest.mark.parametrize("name", SUBSTITUTES)
+def test_a_substitute_is_a_detector_of_the_same_kind(name: str) -> None:
+    kinds = {detectors.TABLE[spec.row].kind for n in (name, SUBSTITUTES[name]) for spec in detectors._members(n)}
+    assert kinds == {"face"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "member"),
+    [
+        ({}, "haar"),
+        ({"detect_scale": "0.5"}, "haar@0.5"),
+        ({"tta": "flip"}, "haar@flip"),
+        ({"detect_scale": "1280x720", "tta": "full"}, "haar@1280x720@full"),
+    ],
+    ids=str,
+)
+def test_the_view_asked_for_is_part_of_the_detectors_name(settings: dict[str, str], member: str) -> None:
+    assert Options(detector="haar", **settings).members == (member,)  # type: ignore[arg-type]
+
+
+def test_the_view_asked_for_is_that_of_all_detectors() -> None:
+    assert Options(detector="haar+yunet", tta="flip").members == ("haar@flip", "yunet@flip")
+
+
+@pytest.mark.parametrize("word", TTA)
+def test_every_word_for_copies_is_one_that_detectors_know(word: str) -> None:
+    [member] = Options(detector="haar", tta=word).members
+    assert detectors.resolve(member) == member
 
 
 def test_spaces_around_names_do_not_count() -> None:

@@ -1,5 +1,6 @@
 """Many workers on one job, the plan, and what happens to frames that cannot be done."""
 
+import json
 import os
 import shutil
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import detectors, images
+from faceblur import detectors, images, options, weights
+from faceblur.assemble import assemble
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
@@ -417,3 +419,33 @@ def test_progress_counts_the_faces_of_frames_that_were_done_before(job: Job, con
     again.progress.end = steps.append  # type: ignore[method-assign]
     blur(job, again)
     assert [(step.name, step.done, step.faces) for step in steps] == [("render", 12, 12)]
+
+
+@pytest.fixture
+def without_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """Options that ask for the preset slow, whose weights cannot be had; the detector for tests takes its place."""
+    for name in detectors.needs("slow.1"):
+        monkeypatch.setitem(weights.TABLE, name, replace(weights.TABLE[name], urls=(), wheel=""))
+    monkeypatch.setitem(options.SUBSTITUTES, "slow.1", "null")
+    return {"detector": "slow", "weights": (tmp_path / "weights",)}
+
+
+def test_what_could_not_be_had_stands_once_in_the_plan(
+    job: Job, context: Make, without_slow: dict[str, object]
+) -> None:
+    blur(job, context(**without_slow))
+    blur(job, context(**without_slow), every=True)
+    [missing] = json.loads(job.plan_path.read_text())["missing"]
+    assert missing.startswith("slow.1 could not be had, null took its place")
+    assert job.has_evidence("null", 12)
+
+
+def test_what_could_not_be_had_stands_in_the_report(job: Job, context: Make, without_slow: dict[str, object]) -> None:
+    blur(job, context(**without_slow))
+    assemble(job, context())
+    assert [line.partition(",")[0] for line in job.report()["plan"]["missing"]] == ["slow.1 could not be had"]
+
+
+def test_where_all_could_be_had_nothing_is_missing(job: Job, context: Make) -> None:
+    blur(job, context())
+    assert json.loads(job.plan_path.read_text())["missing"] == []
