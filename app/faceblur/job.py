@@ -10,12 +10,13 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 
-from faceblur import claims, files, images, media, motion, overlay, redaction, review, temporal
+from faceblur import claims, detectors, files, images, media, motion, overlay, redaction, review, temporal
 from faceblur.domain import Decision, Detection, Doubt, Json, Motion, Region, canonical, digest
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.plan import FORMAT, Origin, Plan, naming
@@ -275,7 +276,8 @@ class Job:
             moved = self.motion(number) if number > plan.first else None
             if number > plan.first and moved is None:
                 raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
-            yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)), moved)
+            looked = Counter(detectors.kind(name) for name in plan.detectors if plan.covers(name, number))
+            yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)), moved, looked)
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:
         """When the frames are shown. Foreign frames count at `fps`, taken for 25 while nobody said it."""
@@ -288,7 +290,7 @@ class Job:
     def solve_inputs(self, plan: Plan, decisions: str) -> str:
         """The digest of everything the regions are made from; `decisions` is their text."""
         seen = (
-            digest(e.number, e.pts, [d.to_json() for d in e.detections], e.motion and e.motion.to_json())
+            digest(e.number, e.pts, [d.to_json() for d in e.detections], e.motion and e.motion.to_json(), e.looked)
             for e in self.evidence(plan)
         )
         tick = str(self.clock(plan).time_base)

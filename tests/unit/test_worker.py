@@ -449,3 +449,16 @@ def test_what_could_not_be_had_stands_in_the_report(job: Job, context: Make, wit
 def test_where_all_could_be_had_nothing_is_missing(job: Job, context: Make) -> None:
     blur(job, context())
     assert json.loads(job.plan_path.read_text())["missing"] == []
+
+
+def test_where_two_must_agree_frames_that_one_was_to_see_stay_hidden(job: Job, context: Make) -> None:
+    blur(job, context(agree=2, look_back=0, look_ahead=0))
+    hidden = {number for number in range(1, 13) if job.regions(number)}
+    job.blurred_path(4).unlink()
+    blur(job, context(detector="null+null@flip", agree=2, look_back=0, look_ahead=0))
+    assert hidden == {number for number in range(1, 13) if job.regions(number)} == set(range(1, 13))
+
+
+def test_what_the_other_of_two_that_must_agree_does_not_see_stays_visible(job: Job, context: Make) -> None:
+    blur(job, context(detector="null+haar", agree=2))
+    assert not any(job.regions(number) for number in range(1, 13))

@@ -114,6 +114,13 @@ def needs(name: str) -> list[str]:
     return sorted({file for spec in _members(name) for file in _row(spec.row).weights})
 
 
+def kind(name: str) -> str:
+    """What a detector of any name that was ever stored looks for."""
+    row = ENSEMBLES.get(name, (name,))[0].partition("@")[0]
+    found = TABLE.get(row) or FAMILIES.get(row.partition(".")[0])
+    return found.kind if found else "face"
+
+
 def notices(name: str) -> list[str]:
     """What a user of a detector must know, such as that its weights are for research only."""
     return sorted({_row(spec.row).notice for spec in _members(name)} - {""})

@@ -3,7 +3,7 @@
 Places are complex numbers (x + iy, pixels), so that the camera's motion, a similarity, is z -> turn · z + shift.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -31,13 +31,15 @@ class Evidence:
     """What is known about one frame before anything is decided.
 
     `number` and `pts` say which frame it is, `detections` what all detectors said, of any score; `motion` is how the
-    camera moved since the frame before, None where there is none.
+    camera moved since the frame before, None where there is none. `looked` is how many detectors looked for each kind;
+    where it is None, as many as said something in the shot.
     """
 
     number: int
     pts: int
     detections: tuple[Detection, ...]
     motion: Motion | None = None
+    looked: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,15 @@ def _shot(frames: Sequence[Evidence], tick_s: float, agree: int) -> Shot:
         np.array([kinds.index(d.kind) for _, d in rows], dtype=np.int64),
         kinds,
     )
-    return shot if len(names) < 2 else _fused(shot, name, agree)
+    return shot if len(names) < 2 and agree < 2 else _fused(shot, name, _votes(frames, shot, name, agree))
+
+
+def _votes(frames: Sequence[Evidence], shot: Shot, name: Indices, agree: int) -> Indices:
+    """(M,) how many detectors must have seen what each detection is of: `agree`, or as many as looked for it there."""
+    said = {kind: len(set(name[shot.kind == index].tolist())) for index, kind in enumerate(shot.kinds)}
+    looked = [said if frame.looked is None else frame.looked for frame in frames]
+    where = zip(shot.frame.tolist(), shot.kind.tolist(), strict=True)
+    return np.array([min(agree, looked[frame].get(shot.kinds[kind], 1)) for frame, kind in where], dtype=np.int64)
 
 
 def _steps(pts: Sequence[int], tick_s: float) -> Reals:
@@ -162,15 +172,15 @@ def _steps(pts: Sequence[int], tick_s: float) -> Reals:
     return steps / max(float(np.median(steps)), _UNIT_S) if len(steps) else steps
 
 
-def _fused(shot: Shot, name: Indices, agree: int) -> Shot:
+def _fused(shot: Shot, name: Indices, votes: Indices) -> Shot:
     """The shot with what several detectors said about the same thing in a frame taken together.
 
-    Place and size are means, weighted by how sure each is; the odds are those of the surest, or with `agree` those of
-    the surest but so many; what was seen is all that the surest or anybody sure saw. What fewer saw is left out.
+    Place and size are means, weighted by how sure each is; the odds are those of the surest, or where several `votes`
+    are needed those of the last that is; what was seen is all that the surest or anybody sure saw. What fewer saw is
+    left out.
     """
     kept: list[int] = []
     middle, size, box, odds = shot.middle.copy(), shot.size.copy(), shot.box.copy(), shot.odds.copy()
-    voters = [min(agree, len(set(name[shot.kind == kind].tolist()))) for kind in range(len(shot.kinds))]
     weight = 1 / (1 + np.exp(-shot.odds))
     starts = np.searchsorted(shot.frame, np.arange(len(shot) + 1))
     for first, end in pairwise(starts.tolist()):
@@ -187,10 +197,9 @@ def _fused(shot: Shot, name: Indices, agree: int) -> Shot:
                 if name[other] not in [name[member] for member in group]:
                     group.append(other)
                     free[other - first] = False
-            votes = voters[shot.kind[row]]
-            if len(group) < votes:
+            if len(group) < votes[row]:
                 continue
-            odds[row] = np.sort(shot.odds[group])[-votes]
+            odds[row] = np.sort(shot.odds[group])[-votes[row]]
             if len(group) > 1:
                 middle[row] = np.average(shot.middle[group], weights=weight[group])
                 size[row] = np.average(shot.size[group], weights=weight[group], axis=0)

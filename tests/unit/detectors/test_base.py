@@ -234,3 +234,18 @@ def test_no_ensemble_needs_weights_that_are_for_research_only() -> None:
 
 def test_a_detector_of_two_files_needs_both() -> None:
     assert detectors.needs("ssd") == ["ssd", "ssd-graph"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("centerface@0.5@flip", "face"),
+        ("slow.1", "face"),
+        ("hyperlpr", "plate"),
+        ("yolox.heads@full", "head"),
+        ("deepface.yunet", "face"),
+        ("one-of-an-older-version", "face"),
+    ],
+)
+def test_what_a_detector_looks_for_is_known_by_its_name(name: str, kind: str) -> None:
+    assert detectors.kind(name) == kind

@@ -1,9 +1,10 @@
-"""One frame alone: the threshold, the margin, and what people decided."""
+"""One frame: the threshold, the margin, and what people decided."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceblur.domain import Box, Decision, Detection
+from faceblur.calibration import logit, probability
+from faceblur.domain import Box, Decision, Detection, Motion
 from faceblur.temporal import Evidence, Settings, Solved, regions, solve, unheard
 
 A, B = Box(100, 100, 140, 150), Box(200, 100, 240, 150)
@@ -29,6 +30,12 @@ def solve_one(detections: list[Detection], *decisions: Decision, settings: Setti
     return next(iter(solve([Evidence(1, 0, tuple(detections))], decisions, settings, SIZE)))
 
 
+def solve_several(detections: list[Detection], count: int = 5) -> Solved:
+    """The first of several frames that all show the same."""
+    frames = [Evidence(n, n, tuple(detections), Motion() if n > 1 else None) for n in range(1, count + 1)]
+    return next(iter(solve(frames, (), PLAIN, SIZE)))
+
+
 def boxes(solved: Solved) -> list[Box]:
     return [region.box for region in solved.regions]
 
@@ -39,16 +46,32 @@ def test_every_frame_that_goes_in_comes_out_in_order() -> None:
 
 
 def test_a_likely_face_of_usual_size_is_hidden() -> None:
-    assert boxes(solve_one([face(USUAL, 0.201)])) == [margin(USUAL)]
+    assert boxes(solve_several([face(USUAL, 0.201)])) == [margin(USUAL)]
 
 
 def test_an_unlikely_face_of_usual_size_is_not() -> None:
-    assert boxes(solve_one([face(USUAL, 0.199)])) == []
+    assert boxes(solve_several([face(USUAL, 0.199)])) == []
 
 
 def test_a_large_face_must_be_surer_than_a_small_one() -> None:
-    assert boxes(solve_one([face(SMALL, 0.1)])) == [margin(SMALL)]
-    assert boxes(solve_one([face(USUAL, 0.1)])) == []
+    assert boxes(solve_several([face(SMALL, 0.1)])) == [margin(SMALL)]
+    assert boxes(solve_several([face(USUAL, 0.1)])) == []
+
+
+def test_in_a_picture_that_stands_alone_less_is_enough() -> None:
+    """The best of many moments do not count there."""
+    least = probability(logit(PLAIN.threshold) - 1.4)
+    assert boxes(solve_one([face(USUAL, least + 0.001)])) == [margin(USUAL)]
+    assert boxes(solve_one([face(USUAL, least - 0.001)])) == []
+
+
+def test_in_a_picture_that_stands_alone_a_large_face_must_be_surer_too() -> None:
+    assert boxes(solve_one([face(SMALL, 0.05)])) == [margin(SMALL)]
+    assert boxes(solve_one([face(USUAL, 0.05)])) == []
+
+
+def test_a_shot_of_two_frames_does_not_stand_alone() -> None:
+    assert boxes(solve_several([face(USUAL, 0.199)], count=2)) == []
 
 
 def test_a_huge_face_need_not_be_surer_than_a_large_one() -> None:
