@@ -17,9 +17,10 @@ from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
+from faceblur.options import Options
 from faceblur.pipeline import split
 from faceblur.plan import Plan
-from faceblur.worker import Worker, blur
+from faceblur.worker import Worker, _threads, blur
 
 Make = Callable[..., Context]
 
@@ -462,3 +463,23 @@ def test_where_two_must_agree_frames_that_one_was_to_see_stay_hidden(job: Job, c
 def test_what_the_other_of_two_that_must_agree_does_not_see_stays_visible(job: Job, context: Make) -> None:
     blur(job, context(detector="null+haar", agree=2))
     assert not any(job.regions(number) for number in range(1, 13))
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 8), (2, 4), (3, 2), (100, 1)])
+def test_workers_share_out_the_processors(workers: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faceblur.worker.processors", lambda: 8)
+    assert _threads(Options(workers=workers)) == threads
+
+
+def test_threads_that_were_asked_for_are_for_each_worker() -> None:
+    assert _threads(Options(workers=4, threads=3)) == 3
+
+
+def test_all_processes_use_what_took_a_missing_detectors_place(
+    job: Job, context: Make, without_slow: dict[str, object]
+) -> None:
+    blur(job, context(workers=2, **without_slow))
+    plan = job.plan()
+    assert plan is not None
+    assert set(plan.detectors) == {"null"}
+    assert len(blurred(job)) == 12
