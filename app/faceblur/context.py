@@ -65,13 +65,14 @@ class Context:
 
             return weights.fetch(name, folders, tell)
 
-    def equipped(self, due: Callable[[str], bool] = lambda name: True) -> tuple[Self, tuple[str, ...]]:
-        """This context with detectors that can be had, and what was asked for and cannot be had, which is told loudly.
+    def equipped(self, due: Callable[[str], bool] = lambda name: True) -> tuple[Self, dict[str, str]]:
+        """This context with detectors that can be had, and why others cannot, which is told loudly.
 
         Weights are fetched for the detectors that are `due`. What a preset stands for is replaced where its weights are
         missing; what was asked for by its own name must be there, or MissingError is raised; with `strict` both must.
         """
-        members, missing = [], []
+        members: list[str] = []
+        missing: dict[str, str] = {}
         for name in dict.fromkeys(map(detectors.resolve, self.options.members)):
             absent = [file for file in detectors.needs(name) if weights.find(file, self.options.weights) is None]
             try:
@@ -82,10 +83,10 @@ class Context:
                 if self.options.strict or name not in SUBSTITUTES or name in self.options.named:
                     raise
                 members.append(SUBSTITUTES[name])
-                missing.append(f"{name} could not be had, {members[-1]} took its place: {error}")
-                self.progress.warn(missing[-1])
+                missing[name] = f"{members[-1]} took its place: {error}"
+                self.progress.warn(f"{name} could not be had, {missing[name]}")
         plain: dict[str, Any] = {"detect_scale": "auto", "tta": "none"}  # their names hold this already
-        return replace(self, options=replace(self.options, detector="+".join(members), **plain)), tuple(missing)
+        return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
 
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""

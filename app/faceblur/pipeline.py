@@ -9,7 +9,7 @@ from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.errors import IncompleteError
 from faceblur.job import Job
-from faceblur.options import Options
+from faceblur.options import PRESETS, SUBSTITUTES, Options
 from faceblur.split import split
 from faceblur.worker import blur
 
@@ -52,7 +52,8 @@ def clean(job: Job, what: str, detector: str | None = None) -> None:
 
 def _clean(job: Job, what: str, detector: str | None) -> None:
     if what == "detections" and detector:
-        job.remove_detections(detectors.resolve(detector))
+        for name in _meant(job, detector):
+            job.remove_detections(name)
     elif what == "frames":
         job.remove_source_frames()
         job.remove_rendered_frames()
@@ -60,3 +61,13 @@ def _clean(job: Job, what: str, detector: str | None) -> None:
         job.remove_all()
     else:
         job.remove_work()
+
+
+def _meant(job: Job, name: str) -> list[str]:
+    """The detectors of a job that a person means by a name: one, or those that a preset stood for when it was asked."""
+    if name not in PRESETS:
+        return [detectors.resolve(name)]
+    stood_for = list(PRESETS[name].values())
+    stood_for += [SUBSTITUTES[member] for member in stood_for if member in SUBSTITUTES]
+    plan = job.plan()
+    return [member for member in stood_for if plan and member in plan.detectors] or stood_for[:1]

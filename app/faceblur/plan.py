@@ -69,7 +69,7 @@ class Plan:
     """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render.
 
     `home` is the folder of the frames when they are not in the input folder, so that two folders of one name never mix.
-    `missing` tells what was asked for and could not be had.
+    `missing` tells, for detectors that were asked for and could not be had, why.
     """
 
     home: str
@@ -86,7 +86,7 @@ class Plan:
     style: str = "blur"
     shape: str = "ellipse"
     debug: bool = False
-    missing: tuple[str, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -129,7 +129,7 @@ class Plan:
     def from_json(cls, value: Json) -> Self:
         known = {name: value[name] for name in cls.__slots__ if name in value}  # those of older versions lack some
         runs = {name: tuple((a, b) for a, b in pairs) for name, pairs in value["detectors"].items()}
-        return cls(**known | {"detectors": runs, "missing": tuple(value.get("missing", ()))})
+        return cls(**known | {"detectors": runs})
 
 
 def naming(numbers: Sequence[int]) -> str:

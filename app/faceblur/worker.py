@@ -52,7 +52,7 @@ class Worker:
     context: Context
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     threads: int = 0
-    missing: tuple[str, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
     _made: dict[str, Detector] = field(default_factory=dict)
     _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
     _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -299,7 +299,8 @@ class Worker:
         wanted = plan.numbers if every else plan.uncovered().union(self.job.unrendered(plan.numbers))
         for name in self.own:
             asked = asked.adding(name, wanted)
-        return replace(asked, missing=tuple(dict.fromkeys((*asked.missing, *self.missing))))
+        still = {name: why for name, why in asked.missing.items() if name not in self.own}
+        return replace(asked, missing=still | self.missing)
 
     def _orphaned(self, name: str) -> bool:
         """Whether nobody alive was started for a detector, so that this one has to. IncompleteError if it cannot."""

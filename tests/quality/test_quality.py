@@ -23,14 +23,19 @@ def tool(shared: Path) -> Path:
     return shared / "tools" / "pan_video.py"
 
 
+def weights(shared: Path) -> tuple[Path, ...]:
+    """Where model files are; what is fetched goes to the first."""
+    return cache_folder(), shared / "data" / "weights"
+
+
 def measure(shared: Path, folder: Path) -> tuple[evaluation.Figures, evaluation.Figures]:
     """What would be hidden in the clip that quality.json describes, and what its finished video hides."""
     photos = shared / "data" / "widerface"
     recipe = json.loads(STORED.read_text())["clip"]
     clip = hard_clip.make(tool(shared), photos / "images", photos / "labels.txt", folder / "hard.mp4", recipe)
     truth = evaluation.Truth.read(hard_clip.truth_of(clip))
-    weights = (cache_folder(),)
-    options = Options(folder / "input", folder / "output", weights, detector="fast", style="solid", preset="fast")
+    looks = {"detector": "fast", "style": "solid", "preset": "fast", "strict": True}
+    options = Options(folder / "input", folder / "output", weights(shared), **looks)
     context = Context(options)
     [promised, _] = evaluation.video(clip, truth, context, ["fast"])
     return promised, evaluation.leaks(clip, pipeline.run(clip, context), truth)
@@ -40,7 +45,7 @@ def measure_photos(shared: Path, preset: str) -> dict[str, float]:
     """How many faces in the photos that quality.json asks for a preset covers, and what it hides beyond them."""
     folder = shared / "data" / "widerface"
     limit = json.loads(STORED.read_text())["photos"]["limit"][preset]
-    context = Context(Options(weights=(cache_folder(),)))
+    context = Context(Options(weights=weights(shared), strict=True))
     [result] = evaluation.photos(folder / "images", folder / "labels.json", context, [preset], limit)
     figures = {"missed": result.covered().missed, "missed_large": result.covered(96).missed, "extra": result.extra}
     return {name: round(value or 0.0, 4) for name, value in figures.items()}

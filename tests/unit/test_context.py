@@ -123,9 +123,10 @@ def test_a_presets_detector_that_cannot_be_had_is_replaced(bare: Path, settings:
 
 def test_what_is_replaced_is_told_with_the_reason_and_noted(bare: Path) -> None:
     context, told = asking(bare, detector="slow")
-    _, [missing] = context.equipped()
-    assert missing.startswith("slow.1 could not be had, centerface@full took its place: the weights of ")
-    assert told.getvalue().endswith(f"\nwarning: {missing}\n")
+    _, missing = context.equipped()
+    assert list(missing) == ["slow.1"]
+    assert missing["slow.1"].startswith("centerface@full took its place: the weights of ")
+    assert told.getvalue().endswith(f"\nwarning: slow.1 could not be had, {missing['slow.1']}\n")
 
 
 @pytest.mark.parametrize("name", SUBSTITUTES)
@@ -158,7 +159,7 @@ def test_what_nothing_can_replace_must_be_there(bare: Path, kind: str) -> None:
 def test_of_what_is_not_due_nothing_is_fetched_and_nothing_is_replaced(bare: Path) -> None:
     context, told = asking(bare, detector="slow+yunet")
     equipped, missing = context.equipped(lambda name: False)
-    assert (equipped.options.members, missing, told.getvalue()) == (("slow.1", "yunet"), (), "")
+    assert (equipped.options.members, missing, told.getvalue()) == (("slow.1", "yunet"), {}, "")
     assert not bare.exists()
 
 
@@ -178,7 +179,7 @@ def test_a_wrong_file_is_an_error_and_not_replaced(bare: Path, due: bool) -> Non
 
 def test_a_detector_that_needs_no_weights_is_there(bare: Path) -> None:
     equipped, missing = asking(bare, detector="haar+null")[0].equipped()
-    assert (equipped.options.members, missing) == (("haar", "null"), ())
+    assert (equipped.options.members, missing) == (("haar", "null"), {})
 
 
 def test_weights_that_can_be_had_are_fetched(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +187,7 @@ def test_weights_that_can_be_had_are_fetched(bare: Path, monkeypatch: pytest.Mon
     with Server(data) as server:
         row = Weights("yunet", "y.onnx", len(data), hashlib.sha256(data).hexdigest(), "MIT", (server.url,))
         monkeypatch.setitem(TABLE, "yunet", row)
-        assert asking(bare, detector="yunet")[0].equipped()[1] == ()
+        assert asking(bare, detector="yunet")[0].equipped()[1] == {}
     assert (bare / "y.onnx").read_bytes() == data
 
 

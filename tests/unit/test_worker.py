@@ -436,20 +436,28 @@ def test_what_could_not_be_had_stands_once_in_the_plan(
 ) -> None:
     blur(job, context(**without_slow))
     blur(job, context(**without_slow), every=True)
-    [missing] = json.loads(job.plan_path.read_text())["missing"]
-    assert missing.startswith("slow.1 could not be had, null took its place")
+    missing = json.loads(job.plan_path.read_text())["missing"]
+    assert list(missing) == ["slow.1"]
+    assert missing["slow.1"].startswith("null took its place: the weights of ")
     assert job.has_evidence("null", 12)
 
 
 def test_what_could_not_be_had_stands_in_the_report(job: Job, context: Make, without_slow: dict[str, object]) -> None:
     blur(job, context(**without_slow))
     assemble(job, context())
-    assert [line.partition(",")[0] for line in job.report()["plan"]["missing"]] == ["slow.1 could not be had"]
+    assert list(job.report()["plan"]["missing"]) == ["slow.1"]
+
+
+def test_what_is_there_at_last_is_no_longer_missing(job: Job, context: Make) -> None:
+    with Worker(job, context(), missing={"null": "haar took its place", "slow.1": "null took its place"}).joined():
+        pass
+    with Worker(job, context()).joined() as plan:
+        assert list(plan.missing) == ["slow.1"]
 
 
 def test_where_all_could_be_had_nothing_is_missing(job: Job, context: Make) -> None:
     blur(job, context())
-    assert json.loads(job.plan_path.read_text())["missing"] == []
+    assert json.loads(job.plan_path.read_text())["missing"] == {}
 
 
 def test_where_two_must_agree_frames_that_one_was_to_see_stay_hidden(job: Job, context: Make) -> None:

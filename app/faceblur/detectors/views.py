@@ -8,7 +8,8 @@ from typing import Self
 import cv2
 import numpy as np
 
-from faceblur.detectors.base import Detector, Rows, ious, nms
+from faceblur.detectors.base import Detector, Rows, nms
+from faceblur.detectors.tiles import Part, stitch, within
 from faceblur.errors import UsageError
 from faceblur.images import Image
 
@@ -16,10 +17,10 @@ LONGEST = 3840  # px; pictures with a longer side are shrunk to this before the 
 _TILE = 2560  # px; larger inputs are looked at in tiles, so that memory stays within bounds
 _OVERLAP = 320  # px that tiles share: what is smaller is whole in one of them
 _IOU = 0.3
-_BORDER = 2.0  # px to the border of a tile, from which a thing counts as cut by it
-_COVERED = 0.6  # share of a cut thing that lies in a whole one, from which it is the same thing
+_BORDER = 0.001  # share of a tile, to its border, from which a thing counts as cut by it
 _PANORAMA = 2048  # px; pictures twice as wide as high, from this width on, may go all around
 _SEAM = 8  # what lies within 1/8 of the width behind the seam is looked at once more in front of it
+_CUT = 0.02  # share of that, to its end, from which a thing counts as cut by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Viewed(Detector):
         beyond = rows[rows[:, 2] > width]
         beyond[:, [0, 2]] -= width
         inside = rows[rows[:, 0] < width]
-        beyond = beyond[~((beyond[:, 2] > width // _SEAM - _BORDER) & _within(beyond, inside))]
+        is_cut = beyond[:, 2] > (1 - _CUT) * (width // _SEAM)
+        beyond = beyond[~(is_cut & within(beyond, inside))]
         beyond[:, 0], inside[:, 2] = np.maximum(beyond[:, 0], 0), np.minimum(inside[:, 2], width)
         return nms(np.concatenate([inside, beyond]), _IOU)
 
@@ -103,18 +105,15 @@ class Viewed(Detector):
         height, width = image.shape[:2]
         if max(height, width) <= _TILE:
             return self._inner.rows(image)
-        whole, cut = [], []
+        return stitch(self._parts(image), (width, height), _BORDER, _IOU)
+
+    def _parts(self, image: Image) -> Iterator[tuple[Part, Rows]]:
+        height, width = image.shape[:2]
         for top, bottom in _spans(height, self._inner.step):
             for left, right in _spans(width, self._inner.step):
                 rows = self._inner.rows(np.ascontiguousarray(image[top:bottom, left:right]))
                 rows[:, :4] += (left, top, left, top)
-                low = np.array([left or -math.inf, top or -math.inf]) + _BORDER
-                high = np.array([math.inf if right == width else right, math.inf if bottom == height else bottom])
-                at_border = (rows[:, :2] < low).any(axis=1) | (rows[:, 2:4] > high - _BORDER).any(axis=1)
-                whole.append(rows[~at_border])
-                cut.append(rows[at_border])
-        kept, doubtful = nms(np.concatenate(whole), _IOU), np.concatenate(cut)
-        return nms(np.concatenate([kept, _joined(doubtful[~_within(doubtful, kept)])]), _IOU)
+                yield (left, top, right, bottom), rows
 
 
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
@@ -124,30 +123,6 @@ def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
     for i in range(count):
         start = (length - side) * i // max(count - 1, 1)
         yield start, start + side
-
-
-def _within(rows: Rows, others: Rows) -> np.ndarray:
-    """(N,) whether a row lies for the most part inside one of the others."""
-    if not len(rows) or not len(others):
-        return np.zeros(len(rows), dtype=bool)
-    sides = np.minimum(rows[:, None, 2:4], others[None, :, 2:4]) - np.maximum(rows[:, None, :2], others[None, :, :2])
-    overlap = np.prod(np.maximum(sides, 0), axis=2).max(axis=1)
-    return np.asarray(overlap > _COVERED * np.prod(rows[:, 2:4] - rows[:, :2], axis=1))
-
-
-def _joined(rows: Rows) -> Rows:
-    """The rows with parts of one thing, cut by several tiles, as one row around them all."""
-    left, joined = rows[np.argsort(-rows[:, 4], kind="stable")].copy(), []
-    while len(left):
-        same = ious(left[:1], left)[0] > _IOU
-        same[0] = True
-        around = np.concatenate([left[same, :2].min(axis=0), left[same, 2:4].max(axis=0), left[0, 4:]])
-        left = left[~same]
-        if same.sum() > 1:
-            left = np.concatenate([[around], left])  # what it overlaps now is a part as well
-        else:
-            joined.append(around)
-    return np.array(joined).reshape(-1, 5)
 
 
 def _resized(image: Image, size: tuple[int, int]) -> Image:
