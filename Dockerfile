@@ -42,11 +42,13 @@ FROM models AS faceblur
 ARG PIP_INDEX_URL
 COPY docker/entrypoint.sh /usr/local/bin/faceblur
 COPY --from=wheel /wheel /wheel
-# Weights put into docker/weights are used as they are; what the presets still lack is fetched here, once.
+# Weights put into docker/weights are used as they are; what the presets still lack is fetched here, once. Without
+# CenterFace there is no image; for all others the presets have substitutes or say what is missing.
 COPY docker/weights /opt/faceblur/weights
 ENV FACEBLUR_WEIGHTS=/opt/faceblur/weights
 RUN sh /opt/faceblur/docker/install.sh app && chmod 755 /usr/local/bin/faceblur \
- && faceblur weights fetch \
+ && faceblur weights fetch centerface \
+ && { faceblur weights fetch || echo 'the presets will say so and go on without what is missing' >&2; } \
  && chmod -R a+rX "$FACEBLUR_WEIGHTS"
 ENV FACEBLUR_IMAGE=1 FACEBLUR_INPUT=/input FACEBLUR_OUTPUT=/output TF_CPP_MIN_LOG_LEVEL=2
 USER 1000:1000
