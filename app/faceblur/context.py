@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from faceblur import detectors, weights
 from faceblur.claims import claim
-from faceblur.errors import MissingError, SourceError
+from faceblur.errors import MissingError, OutputError, SourceError
 from faceblur.options import SUBSTITUTES, Options
 from faceblur.progress import Progress
 from faceblur.stop import Stop
@@ -79,7 +79,7 @@ class Context:
                 for file in absent if absent and due(name) else ():
                     self.weights(file)
                 members.append(name)
-            except MissingError as error:
+            except (MissingError, OutputError) as error:  # nowhere to be had, or no place to put it
                 if self.options.strict or name not in SUBSTITUTES or name in self.options.named:
                     raise
                 members.append(SUBSTITUTES[name])

@@ -150,6 +150,13 @@ def test_a_detector_asked_for_by_its_own_name_is_not_replaced(bare: Path, name: 
         asking(bare, detector=name)[0].equipped()
 
 
+def test_where_weights_cannot_be_written_the_presets_detector_is_replaced(bare: Path) -> None:
+    bare.write_bytes(b"a file where the folder should be")
+    equipped, missing = asking(bare, detector="slow")[0].equipped()
+    assert equipped.options.members == ("centerface@full",)
+    assert "cannot write" in missing["slow.1"]
+
+
 @pytest.mark.parametrize("kind", ["plates", "heads", "persons"])
 def test_what_nothing_can_replace_must_be_there(bare: Path, kind: str) -> None:
     with pytest.raises(MissingError, match="the weights of"):
