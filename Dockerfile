@@ -50,6 +50,6 @@ RUN sh /opt/faceblur/docker/install.sh app && chmod 755 /usr/local/bin/faceblur 
  && faceblur weights fetch centerface \
  && { faceblur weights fetch || echo 'the presets will say so and go on without what is missing' >&2; } \
  && chmod -R a+rX "$FACEBLUR_WEIGHTS"
-ENV FACEBLUR_IMAGE=1 FACEBLUR_INPUT=/input FACEBLUR_OUTPUT=/output TF_CPP_MIN_LOG_LEVEL=2
+ENV FACEBLUR_IMAGE=1 FACEBLUR_INPUT=/input FACEBLUR_OUTPUT=/output TF_CPP_MIN_LOG_LEVEL=2 ORT_DISABLE_TELEMETRY=1
 USER 1000:1000
 ENTRYPOINT ["faceblur"]

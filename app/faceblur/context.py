@@ -85,7 +85,11 @@ class Context:
                 members.append(SUBSTITUTES[name])
                 missing[name] = f"{members[-1]} took its place: {error}"
                 self.progress.warn(f"{name} could not be had, {missing[name]}")
-        plain: dict[str, Any] = {"detect_scale": "auto", "tta": "none"}  # their names hold this already
+        plain: dict[str, Any] = {
+            "hide": ("faces",),
+            "detect_scale": "auto",
+            "tta": "none",
+        }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
 
     def sha256(self, path: Path) -> str:

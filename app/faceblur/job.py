@@ -466,14 +466,27 @@ class Job:
         for path in [*self.folder.glob("frame_*.png.blurred.png"), *self.folder.glob("frame_*.png.debug.png")]:
             path.unlink(missing_ok=True)
 
+    def knows(self, detector: str) -> bool:
+        """Whether a detector was asked, or said something."""
+        plan = self.plan()
+        named = {path.name for path in self.evidence_path("any", 0).parent.parent.glob("*")}
+        return detector in named or bool(plan and detector in plan.detectors)
+
     def remove_detections(self, detector: str) -> None:
-        """Forget what a detector said, and that it was asked."""
+        """Forget what a detector said, that it was asked, and the pictures made from it, so that all are asked again.
+
+        A picture that a person changed stays.
+        """
         folder = self.evidence_path(detector, 0).parent
         plan = self.plan()
-        if not folder.is_dir() and not (plan and detector in plan.detectors):
+        if not self.knows(detector):
             known = sorted(p.name for p in folder.parent.glob("*"))
             raise UsageError(f"{self.name} has no detections of {detector!r}; it has: {', '.join(known) or 'none'}")
         if plan:
+            for number in plan.planned(detector):
+                if not self.is_retouched(number):
+                    self.blurred_path(number).unlink(missing_ok=True)
+                    self.debug_path(number).unlink(missing_ok=True)
             self.write_plan(replace(plan, detectors={k: v for k, v in plan.detectors.items() if k != detector}))
         _remove_folder(folder)
 

@@ -97,6 +97,13 @@ class Options:
         _within("fps", self.fps, Fraction(1, 1000), 1000)
         if self.start is not None and self.end is not None and self.start >= self.end:
             raise UsageError(f"--start {float(self.start):g} is not before --end {float(self.end):g}")
+        if self.hide != ("faces",) and not set(self._names) & set(PRESETS):
+            raise UsageError(
+                "--hide is for the presets fast and slow: name the detectors of plates, heads, persons too"
+            )
+        views = self.detect_scale != "auto" or self.tta != "none"
+        if views and any("@" in name for name in self.named):
+            raise UsageError("name views in --detector, or ask for them with --detect-scale and --tta, but not both")
         if not self.members:
             raise UsageError("--detector names no detector, or --hide nothing")
 
@@ -104,10 +111,10 @@ class Options:
     def members(self) -> tuple[str, ...]:
         """The detectors asked for, each once, with the views asked for; presets taken apart by what is to be hidden."""
         presets = PHOTO_PRESETS if self.photos else PRESETS
-        members = [
-            member for n in self._names for member in ([presets[n][k] for k in self.hide] if n in presets else [n])
-        ]
+        members = [m for n in self._names for m in ([presets[n][k] for k in self.hide] if n in presets else [n])]
         views = [view for view in (self.detect_scale, self.tta) if view not in ("auto", "none")]
+        if views:  # in place of those that a preset chose
+            members = [member if member in self.named else member.partition("@")[0] for member in members]
         return tuple(dict.fromkeys("@".join([member, *views]) for member in members))
 
     @property

@@ -65,6 +65,8 @@ def _clean(job: Job, what: str, detector: str | None) -> None:
 
 def _meant(job: Job, name: str) -> list[str]:
     """The detectors of a job that a person means by a name: one, or those that a preset stood for when it was asked."""
+    if job.knows(name):  # also one of an older version, by the name that it had
+        return [name]
     if name not in PRESETS:
         return [detectors.resolve(name)]
     stood_for = list(PRESETS[name].values())

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import Self
 
-from faceblur import media, redaction, temporal
+from faceblur import detectors, media, redaction, temporal
 from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError
 
@@ -113,9 +113,10 @@ class Plan:
         """Whether `detector` must see frame `number`."""
         return any(a <= number <= b for a, b in self.detectors.get(detector, ()))
 
-    def uncovered(self) -> set[int]:
-        """The numbers of the frames that no detector is to see, so that they could not be rendered."""
-        return set(self.numbers).difference(*(self.planned(name) for name in self.detectors))
+    def uncovered(self, kind: str) -> set[int]:
+        """The numbers of the frames in which nobody is to look for that kind of thing."""
+        looking = (name for name in self.detectors if detectors.kind(name) == kind)
+        return set(self.numbers).difference(*map(self.planned, looking))
 
     def adding(self, detector: str, numbers: Iterable[int]) -> Self:
         """The plan with more frames for `detector`."""

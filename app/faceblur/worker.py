@@ -17,7 +17,7 @@ from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
 from faceblur.job import Job
-from faceblur.options import Options, processors
+from faceblur.options import SUBSTITUTES, Options, processors
 from faceblur.plan import LOOK, Plan, naming
 from faceblur.progress import Step
 from faceblur.redaction import redact
@@ -75,6 +75,12 @@ class Worker:
                 until_the_end.enter_context(self.job.presence(self.token, self.own))
                 self.job.write_plan(plan)
             yield plan
+
+    def make(self) -> None:
+        """Load the own detectors that have something to do: what cannot run is told before it is planned."""
+        for name in self.own:
+            if self.job.lacks(name):
+                self._detector(name)
 
     def work(self) -> None:
         """Take part in detect, solve and render until the job is rendered. Raises IncompleteError when it cannot be."""
@@ -296,9 +302,10 @@ class Worker:
                 f"another worker is at work on {self.job.name} with another {different}; "
                 f"wait for it to end, or use the same options"
             )
-        wanted = plan.numbers if every else plan.uncovered().union(self.job.unrendered(plan.numbers))
+        wanted = plan.numbers if every else self.job.unrendered(plan.numbers)
         for name in self.own:
-            asked = asked.adding(name, wanted)
+            replaced = plan.planned(SUBSTITUTES.get(name, "")) if name in plan.missing else ()
+            asked = asked.adding(name, plan.uncovered(detectors.kind(name)).union(wanted, replaced))
         still = {name: why for name, why in asked.missing.items() if name not in self.own}
         return replace(asked, missing=still | self.missing)
 
@@ -328,6 +335,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
     """
     context, missing = context.equipped(job.lacks)
     worker = Worker(job, context, threads=_threads(context.options), missing=missing)
+    worker.make()
     with worker.joined(every=every), _helpers(job, context.options):
         worker.work()
 

@@ -123,7 +123,7 @@ def test_a_preset_and_a_detector_are_united() -> None:
 
 
 def test_a_detector_asked_for_by_its_own_name_does_not_depend_on_what_is_to_be_hidden() -> None:
-    assert Options(detector="haar", hide=("plates",)).members == ("haar",)
+    assert Options(detector="fast+haar", hide=("plates",)).members == (PRESETS["fast"]["plates"], "haar")
 
 
 def test_a_detector_is_named_by_its_own_name_and_not_by_that_of_a_preset() -> None:
@@ -173,3 +173,18 @@ def test_a_detector_named_twice_runs_once(names: list[str]) -> None:
 @given(st.lists(st.sampled_from(["haar", "yunet", "null"]), min_size=1, max_size=4, unique=True))
 def test_detectors_keep_the_order_they_were_named_in(names: list[str]) -> None:
     assert list(Options(detector="+".join(names)).members) == names
+
+
+def test_what_to_hide_is_for_presets() -> None:
+    with pytest.raises(UsageError, match="--hide is for the presets"):
+        Options(detector="centerface", hide=("plates",))
+
+
+def test_the_views_asked_for_take_the_place_of_a_presets() -> None:
+    assert Options(detector="slow", hide=("plates",), tta="full").members == ("hyperlpr@full",)
+
+
+@pytest.mark.parametrize("asked", [{"tta": "flip"}, {"detect_scale": "0.5"}], ids=str)
+def test_views_are_asked_for_in_one_way_only(asked: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="but not both"):
+        Options(detector="yunet@0.5", **asked)  # type: ignore[arg-type]

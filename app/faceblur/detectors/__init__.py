@@ -1,6 +1,7 @@
 """The table of detectors, and `create`. A new detector is one file and one row here."""
 
 import importlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,10 @@ from faceblur.detectors.base import Detector
 from faceblur.detectors.ensemble import Ensemble
 from faceblur.detectors.views import View, Viewed
 from faceblur.errors import UsageError
+
+# From 1.29 on onnxruntime tells its makers about models and sessions, unless this is set before it is loaded, by us or
+# by a package of others. Nothing may leave the machine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @dataclass(frozen=True, slots=True)

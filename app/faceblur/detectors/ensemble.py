@@ -44,13 +44,14 @@ def fuse(rows: Rows, member: Indices, count: int) -> Rows:
         if not free[best]:
             continue
         others, overlaps = (values[free[near[best][0]]] for values in near[best])
-        free[best] = free[others] = False
         by_fit = others[np.lexsort((-rows[others, 4], -overlaps))]  # of each member that which fits best
         alike = np.array([best, *by_fit])
         group = alike[np.unique(member[alike], return_index=True)[1]]
         weights = rows[group, 4]
         box = weights @ rows[group, :4] / weights.sum()
         fused.append(np.array([[*box, weights.sum() / count]]))
+        # What is about the best but not about what was made of it may be a thing of its own.
+        free[others[ious(fused[-1], rows[others])[0] > _SAME]] = free[group] = free[best] = False
     return np.concatenate(fused)
 
 

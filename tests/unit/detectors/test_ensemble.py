@@ -248,3 +248,10 @@ def test_an_ensemble_has_no_other_size_and_no_copies(name: str) -> None:
 def test_an_ensemble_needs_what_its_members_need(name: str) -> None:
     members = detectors.ENSEMBLES[name]
     assert set(detectors.needs(name)) == {file for member in members for file in detectors.needs(member)}
+
+
+def test_a_thing_beside_what_was_merged_stays_one_of_its_own() -> None:
+    rows = np.array([[0, 0, 100, 100, 0.9], [0, 0, 50, 100, 0.85], [50, 0, 100, 100, 0.85]], dtype=np.float64)
+    fused = fuse(rows, np.array([0, 1, 1]), 2)
+    assert len(fused) == 2
+    assert fused[:, 2].max() == 100
