@@ -276,7 +276,7 @@ def test_weights_list_as_json_has_an_object_a_line(tmp_path: Path) -> None:
     done = faceblur("weights", "list", "--json", cwd=tmp_path, FACEBLUR_WEIGHTS=str(tmp_path), HOME=str(tmp_path))
     rows = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert rows["centerface"]["wider_face"] == {"easy": 0.932, "medium": 0.916, "hard": 0.799}
-    assert rows["yunet"]["wider_face"] is None
+    assert rows["yolox"]["wider_face"] is None
     assert (rows["yunet"]["path"], rows["yunet"]["restricted"]) == (None, False)
 
 
