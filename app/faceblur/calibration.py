@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 # For a detector at a size of the picture, the five constants of
 #     log-odds = b0 + b1·L + b2·z + b3·z² + b4·L·z, where L = logit(score) and z = log2(size / 32 px),
 # fit by scripts/fit_calibration to 250 labelled photos of WIDER FACE (validation). A size that is not here counts as
-# the picture's own. Scores of views taken together are probabilities already, but for what they have in common.
+# the picture's own. Scores of views taken together are probabilities already, but for what they have in common; theirs
+# were fit to all that was fused, also below the floor of an ensemble, which the script does not see.
 _CONSTANTS = {
     "centerface": (1.69, 2.17, -0.2, 0.12, -0.17),
     "centerface@0.25": (2.7, 2.52, -2.23, 0.86, -0.37),

@@ -31,17 +31,13 @@ _LONGEST_NAP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One kind of work on frames: is a frame due, make it, how many faces it shows, and may this worker do it now.
-
-    `prepare` is called once if any frame is due, before the work is shown.
-    """
+    """One kind of work on frames: is a frame due, make it, how many faces it shows, and may this worker do it now."""
 
     name: str
     due: Callable[[int], bool]
     make: Callable[[int], None]
     faces: Callable[[int], int]
     mine: Callable[[], bool] = lambda: True
-    prepare: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -126,7 +122,6 @@ class Worker:
             make=lambda number: self._detect(plan, name, number),
             faces=lambda number: sum(d.score >= _LIKELY for d in self.job.seen_by(name, number)),
             mine=lambda: name in self.own or self._orphaned(name),
-            prepare=lambda: self._fetch(name),
         )
 
     def _moving(self) -> _Task:
@@ -192,11 +187,6 @@ class Worker:
         picture = overlay.debug(images.read(self.job.frame_path(number)), number, seen, regions)
         images.write(self.job.debug_path(number), picture, stamp)
 
-    def _fetch(self, name: str) -> None:
-        """Have the weights of an own detector here; what others' detectors need is their affair."""
-        for file in detectors.needs(name) if name in self.own else ():
-            self.context.weights(file)
-
     def _detector(self, name: str) -> Detector:
         if name not in self._made:
             for notice in detectors.notices(name):
@@ -214,7 +204,6 @@ class Worker:
         left = [number for number in numbers if task.due(number)]
         if not left:
             return
-        task.prepare()
         pending = dict(self.job.blocks(left))
         done = sorted(set(numbers) - set(left))
         with self.context.progress.step(self.job.name, task.name, len(numbers), len(done)) as step:

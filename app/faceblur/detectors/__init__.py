@@ -53,7 +53,7 @@ TABLE = {
     "yolox": Row("yolox", "YoloX", kind="person", weights=("yolox",)),
     "yolox.heads": Row("yolox", "YoloX", kind="head", weights=("yolox",), settings={"heads": True}),
     "hyperlpr": Row("hyperlpr", "HyperLpr", kind="plate", weights=("hyperlpr",)),
-    "haar-plate": Row("haarplate", "HaarPlate", kind="plate"),
+    "haar-plate": Row("haar", "HaarPlate", kind="plate"),
     "mtcnn": Row("mtcnn", "MtCnn"),
     "retinaface": Row("retinaface", "RetinaFace", weights=("retinaface",)),
     "null": Row("null", "Null"),

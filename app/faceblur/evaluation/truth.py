@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -81,7 +82,7 @@ def _reader(path: Path, names: Collection[str]) -> Callable[[], dict[str, Faces]
         for ending, one in ((".txt", _yolo), (".xml", _voc)):
             found = _beside(path, names, ending)
             if found:
-                return lambda found=found, one=one: _each(found, one)  # type: ignore[misc]
+                return partial(_each, found, one)
         raise SourceError(f"{path} holds no {_WIDER}, and no .txt (YOLO) or .xml (Pascal VOC) named like a photo")
     text = _text(path) if path.suffix.lower() != ".mat" else ""
     formats: dict[str, Callable[[], dict[str, Faces]]] = {
