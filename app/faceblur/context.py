@@ -74,15 +74,15 @@ class Context:
         members: list[str] = []
         missing: dict[str, str] = {}
         for name in dict.fromkeys(map(detectors.resolve, self.options.members)):
-            absent = self._absent(name)
+            absent = [file for file in detectors.needs(name) if weights.find(file, self.options.weights) is None]
             try:
-                self._bring(absent if absent and due(name) else [])
+                for file in absent if absent and due(name) else ():
+                    self.weights(file)
                 members.append(name)
             except (MissingError, OutputError) as error:  # nowhere to be had, or no place to put it
                 if self.options.strict or name not in SUBSTITUTES or name in self.options.named:
                     raise
                 members.append(SUBSTITUTES[name])
-                self._bring(self._absent(SUBSTITUTES[name]))
                 missing[name] = f"{members[-1]} took its place: {error}"
                 self.progress.warn(f"{name} could not be had, {missing[name]}")
         plain: dict[str, Any] = {
@@ -91,14 +91,6 @@ class Context:
             "tta": "none",
         }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
-
-    def _absent(self, detector: str) -> list[str]:
-        """The weights of a detector that are in no folder; MissingError for a file there that is another."""
-        return [file for file in detectors.needs(detector) if weights.find(file, self.options.weights) is None]
-
-    def _bring(self, files: Iterable[str]) -> None:
-        for file in files:
-            self.weights(file)
 
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""
