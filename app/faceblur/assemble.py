@@ -1,18 +1,44 @@
-"""Assemble: the blurred frames become a video again, with the source's times and sound."""
+"""Assemble: what was blurred becomes a finished file, which is checked before it gets its name."""
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from faceblur import files, images, media
+from faceblur import files, images, report
 from faceblur.context import Context
 from faceblur.domain import Json, digest
-from faceblur.errors import IncompleteError, SourceError, UsageError
+from faceblur.errors import IncompleteError, UsageError
+from faceblur.film import Film
 from faceblur.job import Job
-from faceblur.plan import Origin, Plan, naming
+from faceblur.plan import Plan, naming
 
 _WORTH_A_LOOK = 0.1  # weight of a doubt from which people are told of it unasked
+
+
+class Rendition(Protocol):
+    """How the finished files of a job are made; `kind` is "blurred" or "debug"."""
+
+    @property
+    def ending(self) -> str:
+        """The ending that the file gets by default."""
+        ...
+
+    def check(self, target: Path) -> None:
+        """MediaError unless `target` names a kind of file that this can become."""
+
+    def about(self, plan: Plan) -> list[object]:
+        """All that the file is made from besides its pictures."""
+        ...
+
+    def stamps(self, plan: Plan, kind: str) -> list[str]:
+        """What each picture must be made from; IncompleteError unless all of them can be had."""
+        ...
+
+    def write(self, path: Path, plan: Plan, kind: str, stamps: Sequence[str]) -> Json:
+        """Write a temporary file and check it: the figures of that check. Raises MediaError."""
+        ...
 
 
 def assemble(job: Job, context: Context) -> Path:
@@ -21,57 +47,52 @@ def assemble(job: Job, context: Context) -> Path:
     With `options.debug` the debug video is made too. Raises IncompleteError, naming the frames, unless every one of
     them is there, whole and current.
     """
-    assembly = _open(job, context)
+    target = finish(job, FrameFilm(job, context), context)
+    if context.options.frames == "delete":
+        job.remove_source_frames()
+        job.remove_rendered_frames()
+    return target
+
+
+def finish(job: Job, rendition: Rendition, context: Context) -> Path:
+    """Make the finished files of a job, check them, tell what came out. Returns the path of the blurred one."""
+    extent, plan, output = job.extent(), job.plan(), Output(job, context, rendition)
+    if plan is None or extent != plan.extent:
+        raise IncompleteError(f"the frames of {job.name} are not blurred yet: run blur")
+    if context.options.debug and not plan.debug:
+        raise IncompleteError(f"{job.name} has no debug pictures: run blur --debug first")
     with context.alone(job.claim_path("assemble"), f"{job.name} is being assembled by another process; waiting"):
-        target = assembly.make("blurred", assembly.output.target())
+        assembly = _Assembly(job, context, plan, output, report.facts(job, plan))
+        target = assembly.make("blurred", output.target())
         if context.options.debug:
-            assembly.make("debug", assembly.output.usual("debug"))
+            assembly.make("debug", output.usual("debug"))
         assembly.tell(target)
-        if context.options.frames == "delete":
-            job.remove_source_frames()
-            job.remove_rendered_frames()
     return target
 
 
 def check_output(job: Job, context: Context) -> None:
     """Raise now what `assemble` would raise about the output asked for, before hours of blurring."""
-    _output(job, context).target()
-
-
-def _open(job: Job, context: Context) -> "_Assembly":
-    extent, plan, output = job.extent(), job.plan(), _output(job, context)
-    if plan is None or extent != plan.extent:
-        raise IncompleteError(f"the frames of {job.name} are not blurred yet: run blur")
-    if context.options.debug and not plan.debug:
-        raise IncompleteError(f"{job.name} has no debug pictures: run blur --debug first")
-    return _Assembly(job, context, plan, output, job.clock(plan, context.options.fps))
-
-
-def _output(job: Job, context: Context) -> "_Output":
-    origin, fps = job.origin(), context.options.fps
-    if origin is None and fps is None:
-        raise UsageError(f"{job.name} is a folder of frames without times: say how many a second with --fps")
-    if origin and fps and str(fps) != origin.recipe["fps"]:
-        raise UsageError(f"{job.name} has its source's times and --fps would change its speed; split it with --fps")
-    return _Output(job, context, origin, _soundtrack(job, origin, context))
+    film = FrameFilm(job, context)
+    Output(job, context, film).target()
+    _ = film.soundtrack
 
 
 @dataclass(frozen=True, slots=True)
-class _Output:
-    """Where the videos of a job go, and what may be there already."""
+class Output:
+    """Where the finished files of a job go, and what may be there already."""
 
     job: Job
     context: Context
-    origin: Origin | None
-    soundtrack: media.Soundtrack | None
+    rendition: Rendition
 
     def target(self) -> Path:
-        """Where the finished video goes; UsageError where something is that this job did not make."""
+        """Where the finished file goes; UsageError where something is that this job did not make."""
         usual = self.usual("blurred")
         target = self.context.options.out or usual
         target = target / usual.name if target.is_dir() else target
-        media.check_target(target, self.soundtrack.sounds if self.soundtrack else ())
-        source = self.job.source_path(self.origin) if self.origin else None
+        self.rendition.check(target)
+        origin = self.job.origin()
+        source = self.job.source_path(origin) if origin else None
         if source and source.exists() and target.exists() and target.samefile(source):
             raise UsageError(f"{target} is the source itself; name another output with -o")
         if target.resolve() == self.usual("debug").resolve():
@@ -81,13 +102,13 @@ class _Output:
         return target
 
     def usual(self, kind: str) -> Path:
-        """The name that the "blurred" or "debug" video gets by default."""
-        source = self.job.source_path(self.origin) if self.origin else None
-        return self.job.video_path(kind, media.family(source, self.soundtrack.sounds if self.soundtrack else ()))
+        """The name that the "blurred" or "debug" file gets by default."""
+        return self.job.finished_path(kind, self.rendition.ending)
 
     @property
     def source_sha256(self) -> str | None:
-        return self.origin.sha256 if self.origin else None
+        origin = self.job.origin()
+        return origin.sha256 if origin else None
 
     def is_made(self, kind: str, target: Path) -> bool:
         """Whether `target` is what the report says was made there, and nobody touched it since."""
@@ -107,46 +128,29 @@ class _Assembly:
     job: Job
     context: Context
     plan: Plan
-    output: _Output
-    clock: media.Clock
+    output: Output
+    facts: Json
 
     @property
-    def origin(self) -> Origin | None:
-        return self.output.origin
-
-    @property
-    def soundtrack(self) -> media.Soundtrack | None:
-        return self.output.soundtrack
-
-    def _check_rendered(self) -> None:
-        """IncompleteError unless every frame is rendered from the regions of now."""
-        if not self.job.is_solved(self.plan):
-            raise IncompleteError(f"the regions of {self.job.name} are not those of its evidence and options: run blur")
-        due = []
-        for number in self.plan.numbers:
-            self.context.stop.check()
-            if not self.job.is_rendered(self.plan, number):
-                due.append(number)
-        if due:
-            raise IncompleteError(f"{self.job.name}: not blurred, cut or outdated: {naming(due)}; run blur again")
+    def rendition(self) -> Rendition:
+        return self.output.rendition
 
     def make(self, kind: str, target: Path) -> Path:
-        """The "blurred" or "debug" video, unless the one that is there is what would be made again."""
-        stamps = self._stamps(kind)
-        self._check_rendered()  # after the stamps were taken, so that they are those of this plan
-        request = self._request(stamps)
+        """The "blurred" or "debug" file, unless the one that is there is what would be made again."""
+        stamps = self.rendition.stamps(self.plan, kind)
+        request = digest(stamps, self.rendition.about(self.plan))
         made = self.job.report().get(kind, {})
         if made.get("request") == request and self.output.is_made(kind, target):
-            self.job.write_report(self.job.report() | self._facts())
+            self.job.write_report(self.job.report() | self.facts)
         else:
-            self._encode(kind, stamps, request, target)
+            self._write(kind, stamps, request, target)
         if kind == "debug":
             self.context.progress.result(f"{target}: for checking only, it shows the faces", debug=str(target))
         return target
 
     def tell(self, target: Path) -> None:
         """Say what came out, and loudly when nothing was hidden."""
-        facts, frames = self._facts(), len(self.plan.numbers)
+        facts = self.facts
         if not facts["regions"]:
             self.context.progress.warn(
                 f"nothing was hidden in {self.job.name}: no face was found. Look at it before you use it"
@@ -160,11 +164,12 @@ class _Assembly:
         if likely:
             moments = "1 moment is" if likely == 1 else f"{likely} moments are"
             self.context.progress.say(f"{moments} worth a look: faceblur doubts {self.job.name}")
-        text = f"{target}: {frames} frames, {facts['regions']} regions hidden"
-        self.context.progress.result(text, output=str(target), frames=frames, regions=facts["regions"])
+        frames, regions = facts["frames"], facts["regions"]
+        text = f"{target}: {frames} frames, {report.summary(facts)}"
+        self.context.progress.result(text, output=str(target), frames=frames, regions=regions)
 
-    def _encode(self, kind: str, stamps: Sequence[str], request: str, target: Path) -> None:
-        """Write a video to a temporary name, check it, write the report, rename it.
+    def _write(self, kind: str, stamps: Sequence[str], request: str, target: Path) -> None:
+        """Write a file to a temporary name, check it, write the report, rename it.
 
         The report goes first and names what it replaces, so that after a crash between the two the file that is there
         is still known to be ours.
@@ -172,14 +177,33 @@ class _Assembly:
         began, before = time.monotonic(), self.job.report()
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
-            media.write(temporary, self._pictures(kind, stamps), self.clock, self._encoding(), self.soundtrack)
-            checks = media.verify(temporary, self.clock, (self.plan.width, self.plan.height), self.soundtrack)
+            checks = self.rendition.write(temporary, self.plan, kind, stamps)
             facts = {"path": str(target), "sha256": self.context.sha256(temporary), "size": temporary.stat().st_size}
             facts |= {"replaces": self.output.known_sha256(kind, target), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
-            self.job.write_report(before | self._facts() | {kind: facts})
+            steps = before.get("steps", {}) | self.context.progress.spent.get(self.job.name, {})
+            self.job.write_report(before | self.facts | {kind: facts, "steps": steps})
 
-    def _pictures(self, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
+
+class FrameFilm(Film):
+    """The finished video of a job with rendered frames."""
+
+    def stamps(self, plan: Plan, kind: str) -> list[str]:
+        """The stamps that the frames must have, in order; IncompleteError unless all of them are there and have it."""
+        stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
+        stamps = [stamp_of(plan, number) for number in plan.numbers]
+        if not self.job.is_solved(plan):  # after the stamps were taken, so that they are those of this plan
+            raise IncompleteError(f"the regions of {self.job.name} are not those of its evidence and options: run blur")
+        due = []
+        for number in plan.numbers:
+            self.context.stop.check()
+            if not self.job.is_rendered(plan, number):
+                due.append(number)
+        if due:
+            raise IncompleteError(f"{self.job.name}: not blurred, cut or outdated: {naming(due)}; run blur again")
+        return stamps
+
+    def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
         """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
         path_of = self.job.blurred_path if kind == "blurred" else self.job.debug_path
         name = "assemble" if kind == "blurred" else "assemble debug"
@@ -191,57 +215,11 @@ class _Assembly:
                 raise IncompleteError(f"{path_of(number)} changed meanwhile: let the workers end and assemble again")
             return images.decode(data, path_of(number))
 
-        with self.context.progress.step(self.job.name, name, len(self.plan.numbers)) as step:
-            for (number, _), image in self.context.ahead(read, zip(self.plan.numbers, stamps, strict=True)):
-                if image.shape[:2] != (self.plan.height, self.plan.width):
-                    size = f"{image.shape[1]}x{image.shape[0]} instead of {self.plan.width}x{self.plan.height}"
+        with self.context.progress.step(self.job.name, name, len(plan.numbers)) as step:
+            for (number, _), image in self.context.ahead(read, zip(plan.numbers, stamps, strict=True)):
+                if image.shape[:2] != (plan.height, plan.width):
+                    size = f"{image.shape[1]}x{image.shape[0]} instead of {plan.width}x{plan.height}"
                     raise IncompleteError(f"{path_of(number)} is {size}: all frames must have one size")
                 yield image
                 step.advance()
                 self.context.progress.update(step)
-
-    def _encoding(self) -> media.Encoding:
-        crf, preset = self.context.options.crf, self.context.options.preset
-        average = (len(self.clock.pts) / self.clock.seconds).limit_denominator(60000)
-        if self.origin is None:
-            return media.Encoding(crf, preset, average)
-        video = self.origin.video
-        rate = average if self.origin.recipe["fps"] else video.rate
-        return media.Encoding(crf, preset, rate, video.aspect, video.colour)
-
-    def _stamps(self, kind: str) -> list[str]:
-        """The stamps that the frames of a video must have, in order."""
-        stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
-        return [stamp_of(self.plan, number) for number in self.plan.numbers]
-
-    def _request(self, made: Sequence[str]) -> str:
-        """The digest of everything a video is made from."""
-        times = [str(self.clock.time_base), list(self.clock.pts), self.clock.end]
-        origin, sound = self.origin, self.soundtrack
-        source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
-        part = [str(sound.begin), str(sound.end)] if sound else []
-        options = self.context.options
-        return digest("video", media.VERSION, list(made), times, source, part, options.crf, options.preset)
-
-    def _facts(self) -> Json:
-        origin, solution = self.origin, self.job.solution()
-        source = {"path": origin.path, "sha256": origin.sha256, "size": origin.size} if origin else None
-        damaged = origin.damaged if origin else 0
-        regions, doubts = solution["regions"], solution["doubts"]
-        return {"source": source, "damaged": damaged, "plan": self.plan.to_json(), "regions": regions, "doubts": doubts}
-
-
-def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soundtrack | None:
-    """The source's sound, or the part of it that belongs to the part of the picture that was split."""
-    if origin is None or not origin.video.sounds:
-        return None
-    path = job.source_path(origin)
-    if not path.is_file():
-        raise SourceError(f"the sound of {job.name} is in {path}, which is not there; put it back and assemble again")
-    if path.stat().st_size != origin.size or context.sha256(path) != origin.sha256:
-        raise IncompleteError(
-            f"{path} is no longer what {job.name} was split from; run `faceblur clean {job.name}` and start again"
-        )
-    begin = origin.offset * origin.shown.time_base
-    end = begin + origin.shown.end * origin.shown.time_base
-    return media.Soundtrack(path, origin.video.sounds, begin or None, end if origin.is_part else None)

@@ -3,19 +3,20 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import TypeVar
 
 from faceblur.domain import digest
 from faceblur.errors import IncompleteError, UsageError
-from faceblur.job import Job
+from faceblur.job import DirectJob, Job
+
+J = TypeVar("J", bound=Job)
 
 
 def all_jobs(input_folder: Path, output_folder: Path) -> list[Job]:
-    """Every folder in `input_folder` with frames in it, in order of name."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        names = sorted(entry.name for entry in os.scandir(input_folder) if entry.is_dir())
-        jobs = [Job(name, input_folder, output_folder) for name in names]
-        return [job for job in jobs if job.exists()]
-    return []
+    """Every job there is, in order of name: those with frames in `input_folder`, and those that never had any."""
+    names = {*_folders(input_folder), *_folders(output_folder)}
+    found = (_existing(name, input_folder, output_folder) for name in sorted(names))
+    return [jobs[0] for jobs in found if jobs]
 
 
 def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
@@ -36,18 +37,21 @@ def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
     raise UsageError(f"no job is called {argument!r} in {input_folder}; there are: {names}")
 
 
-def job_for(source: Path, sha256: str, input_folder: Path, output_folder: Path) -> Job:
-    """The job of a source: named after its stem, or with part of its SHA-256 where another source has that name."""
-    for name in (stem := job_name(source), f"{stem}-{sha256[:8]}"):
-        job = Job(name, input_folder, output_folder)
+def job_for(
+    source: Path, sha256: str, input_folder: Path, output_folder: Path, *, make: type[J], called: str = ""
+) -> J:
+    """The job of a source: named `called`, by default its stem, or with part of its SHA-256 where another one is.
+
+    `make` says of what kind it is to be, with frame files or without.
+    """
+    for name in (stem := called or job_name(source), f"{stem}-{sha256[:8]}"):
+        job = make(name, input_folder, output_folder)
         if job.frames_folder.is_file():  # a source without an ending, say
             continue
-        origin = job.origin()
-        if not job.exists():
+        origins = [other.origin() for other in _existing(name, input_folder, output_folder)]
+        if all(origin and origin.sha256 == sha256 for origin in origins):
             return job
-        if origin and origin.sha256 == sha256:
-            return job
-        if origin and _same_file(job.source_path(origin), source):
+        if any(origin and _same_file(job.source_path(origin), source) for origin in origins):
             raise IncompleteError(
                 f"{source} is not the file that job {name} was made from: its content changed. "
                 f"Run `faceblur clean {name}` and start again, or give the new file another name"
@@ -66,6 +70,17 @@ def job_name(source: Path) -> str:
     name = source.stem.lstrip(".") or "video"
     encoded = os.fsencode(name)
     return name if len(encoded) <= 150 else f"{encoded[:120].decode(errors='ignore')}-{digest(name)[:8]}"
+
+
+def _folders(folder: Path) -> list[str]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_dir()]
+    return []
+
+
+def _existing(name: str, input_folder: Path, output_folder: Path) -> list[Job]:
+    """The job of that name with frames, and the one without, as far as there are such."""
+    return [job for kind in (Job, DirectJob) if (job := kind(name, input_folder, output_folder)).exists()]
 
 
 def _same_file(a: Path, b: Path) -> bool:

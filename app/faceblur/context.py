@@ -7,10 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self, TypeVar
 
 from faceblur import detectors, weights
 from faceblur.claims import claim
+from faceblur.detectors.base import Detector
 from faceblur.errors import MissingError, OutputError, SourceError
 from faceblur.options import SUBSTITUTES, Options
 from faceblur.progress import Progress
@@ -24,6 +26,15 @@ _NAP_S = 0.05
 _KB = 1000  # bytes
 
 
+@dataclass
+class _Loaded:
+    """The detectors that nobody is using at the moment, by name and number of processor threads."""
+
+    idle: dict[tuple[str, int], list[Detector]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a step needs besides its job."""
@@ -31,6 +42,7 @@ class Context:
     options: Options = field(default_factory=Options)
     progress: Progress = field(default_factory=Progress)
     stop: Stop = field(default_factory=Stop)
+    _loaded: _Loaded = field(default_factory=_Loaded)
 
     @contextmanager
     def alone(self, path: Path, waiting: str = "") -> Iterator[None]:
@@ -92,6 +104,22 @@ class Context:
         }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
 
+    @contextmanager
+    def detector(self, name: str, threads: int = 0) -> Iterator[Detector]:
+        """A detector for the time of the block, which nobody else uses meanwhile; it stays loaded for the next one."""
+        loaded, key = self._loaded, (name, threads)
+        with loaded.lock:  # also while one is loaded: that takes memory and processors, and may end in an error
+            idle = loaded.idle.setdefault(key, [])
+            for notice in detectors.notices(name) if name not in loaded.told else ():
+                self.progress.warn(notice)
+            loaded.told.add(name)
+            detector = idle.pop() if idle else detectors.create(name, self.options.weights, threads)
+        try:
+            yield detector
+        finally:
+            with loaded.lock:
+                idle.append(detector)
+
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""
         sha256 = hashlib.sha256()
@@ -104,15 +132,15 @@ class Context:
             raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
         return sha256.hexdigest()
 
-    def ahead(self, do: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    def ahead(self, do: Callable[[T], R], items: Iterable[T], threads: int = _THREADS) -> Iterator[tuple[T, R]]:
         """(item, do(item)) in order, a few of them done ahead in threads. Ends early when somebody wants to stop."""
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             waiting: deque[tuple[T, Future[R]]] = deque()
             try:
                 for item in items:
                     self.stop.check()
                     waiting.append((item, pool.submit(do, item)))
-                    if len(waiting) >= _AHEAD:
+                    if len(waiting) >= max(_AHEAD, 2 * threads):
                         yield _first(waiting)
                 while waiting:
                     self.stop.check()

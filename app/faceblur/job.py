@@ -91,8 +91,8 @@ class Job:
     def claim_path(self, what: str) -> Path:
         return self.folder / "claims" / f"{what}.lock"
 
-    def video_path(self, kind: str, ending: str) -> Path:
-        """The finished video; `kind` is "blurred" or "debug"."""
+    def finished_path(self, kind: str, ending: str) -> Path:
+        """The finished file by default; `kind` is "blurred" or "debug"."""
         return self.folder / f"{self.name}-{kind}{ending}"
 
     # Frames
@@ -205,9 +205,9 @@ class Job:
 
     # Evidence
 
-    def has_evidence(self, detector: str, number: int) -> bool:
-        """Whether what `detector` said about the frame as it is now is stored."""
-        return self._evidence(detector, number) is not None
+    def has_evidence(self, detector: str, number: int, of: str | None = None) -> bool:
+        """Whether what `detector` said about the frame is stored: as it is now, or when its fingerprint was `of`."""
+        return self._evidence(detector, number, of) is not None
 
     def lacks(self, detector: str) -> bool:
         """Whether there is a frame without evidence of `detector`."""
@@ -221,22 +221,29 @@ class Job:
 
     def fingerprint(self, number: int) -> str:
         """The digest of what the source frame shows; SourceError when it is missing or cut."""
-        found = images.fingerprint(self.frame_path(number))
+        found = self._shows(number)
         if found is None:
             raise SourceError(f"{self.frame_path(number)} is missing or cut; split the source again")
         return found
 
-    def _evidence(self, detector: str, number: int) -> Json | None:
+    def _shows(self, number: int) -> str | None:
+        """What the source frame shows, as long as it is there and whole."""
+        return images.fingerprint(self.frame_path(number))
+
+    def _evidence(self, detector: str, number: int, of: str | None = None) -> Json | None:
         value = _read_json(self.evidence_path(detector, number))
-        of = images.fingerprint(self.frame_path(number))
+        of = of or self._shows(number)
         if not value or not of or value.get("stamp") != digest("evidence", of, detector, value.get("detections")):
             return None
         return value
 
-    def motion(self, number: int) -> Motion | None:
-        """How the camera moved from the frame before to this one; None when that is not known for these two frames."""
+    def motion(self, number: int, of: Sequence[str | None] = ()) -> Motion | None:
+        """How the camera moved from the frame before to this one; None when that is not known for these two frames.
+
+        They are as they are now, or had the fingerprints `of`.
+        """
         value = _read_json(self.motion_path(number))
-        of = [images.fingerprint(self.frame_path(n)) for n in (number - 1, number)]
+        of = of or [self._shows(n) for n in (number - 1, number)]
         if not value or not all(of) or value.get("stamp") != self._motion_stamp(of, value.get("motion")):
             return None
         return Motion.from_json(value["motion"])
@@ -388,9 +395,10 @@ class Job:
         return not plan.debug or images.read_stamp(self.debug_path(number)) == self.debug_stamp(plan, number)
 
     def is_retouched(self, number: int) -> bool:
-        """Whether a whole picture without a stamp is there: somebody's own work, not to be written over."""
+        """Whether a whole picture is there that `render` did not make: somebody's own work, not to be written over."""
         path = self.blurred_path(number)
-        return images.read_stamp(path) is None and images.fingerprint(path) is not None
+        stamp = images.read_stamp(path)
+        return (stamp is None or images.is_frame(stamp)) and images.fingerprint(path) is not None
 
     def unrendered(self, numbers: Iterable[int]) -> list[int]:
         """Those of `numbers` that have no blurred file at all: what a person deleted, or nobody made yet."""
@@ -513,6 +521,61 @@ class Job:
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
+
+
+class DirectJob(Job):
+    """A job without frame files: of its frames it knows times and fingerprints, in output/NAME/source.json.
+
+    What is made from them is stored where that of frames is stored, so that work done the one way counts the other way.
+    """
+
+    _origin: Origin | None = None
+
+    @property
+    def origin_path(self) -> Path:
+        return self.folder / "source.json"
+
+    @property
+    def split_claim(self) -> Path:
+        return self.claim_path("direct")
+
+    def exists(self) -> bool:
+        return self.origin_path.exists()
+
+    def origin(self) -> Origin | None:
+        """As ever; a complete one is read once, as it is asked for with every frame."""
+        if self._origin is None or self._origin.state != "complete":
+            self._origin = super().origin()
+        return self._origin
+
+    def write_origin(self, origin: Origin) -> None:
+        super().write_origin(origin)
+        self._origin = origin
+
+    def frame_numbers(self) -> list[int]:
+        origin = self.origin()
+        return list(range(1, len(origin.checksums) + 1)) if origin else []
+
+    def lacks(self, detector: str) -> bool:
+        return not self.frame_numbers() or super().lacks(detector)
+
+    def extent(self) -> tuple[int, int, int, int]:
+        """First and last number, width and height of the frames; IncompleteError while they are not known."""
+        origin = self.origin()
+        if origin is None:
+            raise IncompleteError(f"nothing is known about the frames of {self.name}: run it again")
+        return 1, len(origin.shown.pts), origin.width, origin.height
+
+    def blurred_stamp(self, plan: Plan, number: int, regions: Sequence[Region] | None = None) -> str:
+        return digest("direct", super().blurred_stamp(plan, number, regions))
+
+    def remove_source_frames(self) -> None:
+        """There are none."""
+
+    def _shows(self, number: int) -> str | None:
+        origin = self.origin()
+        known = origin and origin.state == "complete" and number <= len(origin.checksums)
+        return origin.shows(number, origin.checksums[number - 1]) if origin and known else None
 
 
 def _remove_folder(folder: Path) -> None:

@@ -74,6 +74,7 @@ class Options:
     crf: int = 18
     preset: str = "medium"
     frames: str = "keep"
+    no_frames: bool = False
 
     def __post_init__(self) -> None:
         _one_of("style", self.style, STYLES)

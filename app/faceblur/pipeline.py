@@ -7,6 +7,7 @@ from faceblur import catalog, detectors
 from faceblur.assemble import assemble, check_output
 from faceblur.claims import claim
 from faceblur.context import Context
+from faceblur.direct import direct
 from faceblur.errors import IncompleteError
 from faceblur.job import Job
 from faceblur.options import PRESETS, SUBSTITUTES, Options
@@ -18,6 +19,8 @@ __all__ = ["assemble", "blur", "clean", "run", "run_source", "split"]
 
 def run(source: Path, context: Context) -> Path:
     """Everything, from a source or a folder of frames to the finished video. Returns its path."""
+    if context.options.no_frames and not source.is_dir():
+        return direct(source, context)
     job = open_job(source, context)
     check_output(job, context)
     blur(job, context, every=True)

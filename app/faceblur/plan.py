@@ -18,6 +18,7 @@ class Origin:
     """Where the frames of a job come from (source.json): the source's identity and facts, and the time of each frame.
 
     `state` is "clearing" while older frames are removed, "splitting" while new ones are written, then "complete".
+    `checksums` are those of the decoded frames; without frame files they tell whether a second pass gives the same.
     """
 
     path: str
@@ -32,11 +33,16 @@ class Origin:
     offset: int = 0
     damaged: int = 0
     moved: int = 0
+    checksums: tuple[int, ...] = ()
 
     @property
     def identity(self) -> str:
         """What the frames are made from: another source, stream or recipe has another identity."""
-        return digest("split", self.sha256, self.video.stream, self.recipe)
+        return digest("split", media.READING, self.sha256, self.video.stream, self.recipe)
+
+    def shows(self, number: int, checksum: int) -> str:
+        """The fingerprint of a frame: the same whether it is written to a file or not."""
+        return digest("frame", self.identity, number, checksum)
 
     @property
     def is_part(self) -> bool:
@@ -53,12 +59,13 @@ class Origin:
     def to_json(self) -> Json:
         value = {name: getattr(self, name) for name in self.__slots__} | {"format": FORMAT}
         clock = self.clock
+        value["checksums"] = list(self.checksums)
         value["clock"] = clock and {"time_base": str(clock.time_base), "pts": list(clock.pts), "end": clock.end}
         return value | {"video": self.video.to_json(), "complete": self.state == "complete"}
 
     @classmethod
     def from_json(cls, value: Json) -> Self:
-        known = {name: value[name] for name in cls.__slots__}
+        known = {name: value[name] for name in cls.__slots__} | {"checksums": tuple(value["checksums"])}
         if clock := known["clock"]:
             known["clock"] = media.Clock(Fraction(clock["time_base"]), tuple(clock["pts"]), clock["end"])
         return cls(**known | {"video": media.Video.from_json(value["video"])})

@@ -54,16 +54,23 @@ class Progress:
 
     def __init__(self, *, verbose: bool = False) -> None:
         self.verbose = verbose
+        self.spent: dict[str, dict[str, dict[str, float]]] = {}
 
     @contextmanager
     def step(self, job: str, name: str, total: int, done: int = 0, unit: str = "frames") -> Iterator[Step]:
-        """A step that is shown while the block runs. Call `advance` or `reach` on what it gives, then `update` here."""
+        """A step that is shown while the block runs. Call `advance` or `reach` on what it gives, then `update` here.
+
+        How long it took is kept in `spent`, by job and step: units done here, seconds, units a second.
+        """
         step = Step(job, name, total, done, unit=unit)
         self.begin(step)
         try:
             yield step
         finally:
             self.end(step)
+            done, seconds = step.done - step.first, time.monotonic() - step.began
+            told = {step.unit: done, "seconds": round(seconds, 3), "rate": round(step.rate, 2)}
+            self.spent.setdefault(step.job, {})[step.name] = told
 
     def begin(self, step: Step) -> None: ...
 

@@ -3,7 +3,7 @@
 import math
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from faceblur import catalog, files, images, media, overlay
@@ -18,19 +18,24 @@ _BYTES_A_PIXEL = 1.6  # of a PNG frame; measured 1.4 on camera clips at 1080p
 
 def split(source: Path, context: Context) -> Job:
     """Write the frames of a source that are not there yet, and their times. Returns the job."""
-    video = media.probe(source)
-    sha256 = context.sha256(source)
-    reader = media.Reader(source, video, _recipe(context.options))
+    sha256, reader = context.sha256(source), opened(source, context.options)
     while True:
         job = _job(source, sha256, context)
         with context.alone(job.split_claim, f"{job.name} is being split by another process; waiting"):
             if _job(source, sha256, context).name == job.name:  # else another source took the name meanwhile
-                _split(job, _new_origin(source, sha256, reader, context.options), reader, context)
+                _split(job, begun(source, sha256, reader, context.options), reader, context)
                 return job
 
 
+def opened(source: Path, options: Options) -> media.Reader:
+    """The frames of a source that are asked for."""
+    return media.Reader(
+        source, media.probe(source), media.Recipe(options.scale, options.fps, options.start, options.end)
+    )
+
+
 def _job(source: Path, sha256: str, context: Context) -> Job:
-    return catalog.job_for(source, sha256, context.options.input, context.options.output)
+    return catalog.job_for(source, sha256, context.options.input, context.options.output, make=Job)
 
 
 def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
@@ -46,7 +51,8 @@ def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> 
     _write_frames(job, origin, reader, context)
 
 
-def _new_origin(source: Path, sha256: str, reader: media.Reader, options: Options) -> Origin:
+def begun(source: Path, sha256: str, reader: media.Reader, options: Options) -> Origin:
+    """What is known of a source before its frames are read."""
     o = options
     width, height = reader.size
     recipe = {
@@ -76,32 +82,58 @@ def _clear(job: Job, before: Origin | None, origin: Origin) -> None:
 def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
     """One pass over the source: write each frame that is missing, note every time stamp, then mark the job complete."""
     there = set(job.frame_numbers())
-    pts: list[int] = []
-    end = 0
 
-    def write(item: tuple[int, media.Timed]) -> None:
+    def write(item: tuple[int, media.Timed]) -> int:
         number, frame = item
         if number not in there:
-            images.write(job.frame_path(number), _captioned(frame, number, reader, origin.recipe["overlay"]))
+            picture = _captioned(frame, number, reader, origin.recipe["overlay"])
+            images.write_frame(job.frame_path(number), picture, origin.shows(number, frame.checksum))
+        return frame.checksum
 
-    total = len(origin.clock.pts) if origin.clock else _expected(reader)
-    with context.progress.step(job.name, "split", total) as step:
-        for (_, frame), _ in context.ahead(write, enumerate(reader, start=1)):
-            pts.append(frame.pts)
-            end = frame.pts + frame.duration
-            step.total = max(step.total, len(pts))
+    log = Log(origin, reader)
+    with context.progress.step(job.name, "split", log.expected) as step:
+        for (_, frame), checksum in context.ahead(write, enumerate(reader, start=1)):
+            log.add(frame, checksum)
+            step.total = max(step.total, len(log.pts))
             step.advance()
             context.progress.update(step)
-        step.total = max(len(pts), 1)
-    _check_damage(reader, len(pts), context)
-    offset = pts[0] if reader.recipe.start is not None else math.floor(reader.zero / reader.time_base)
-    clock = media.Clock(reader.time_base, tuple(p - offset for p in pts), end - offset)
-    done = replace(origin, state="complete", clock=clock, offset=offset, damaged=reader.damaged, moved=reader.moved)
-    if origin.clock and origin.clock != clock:
-        raise SourceError(
-            f"{reader.path} gives other frames than before; run `faceblur clean {job.name}` and start again"
-        )
-    job.write_origin(done)
+        step.total = max(len(log.pts), 1)
+    job.write_origin(log.complete(job, context))
+
+
+@dataclass
+class Log:
+    """What a pass over a source finds out about its frames, one after the other."""
+
+    origin: Origin
+    reader: media.Reader
+    pts: list[int] = field(default_factory=list)
+    checksums: list[int] = field(default_factory=list)
+    end: int = 0
+
+    @property
+    def expected(self) -> int:
+        """About how many frames there will be; exactly, where an earlier pass counted them."""
+        return len(self.origin.clock.pts) if self.origin.clock else _expected(self.reader)
+
+    def add(self, frame: media.Timed, checksum: int) -> None:
+        """Note the next frame."""
+        self.pts.append(frame.pts)
+        self.checksums.append(checksum)
+        self.end = frame.pts + frame.duration
+
+    def complete(self, job: Job, context: Context) -> Origin:
+        """What is known after the pass; SourceError for damage, or for other frames than in a pass before."""
+        reader, pts = self.reader, self.pts
+        _check_damage(reader, len(pts), context)
+        offset = pts[0] if reader.recipe.start is not None else math.floor(reader.zero / reader.time_base)
+        clock = media.Clock(reader.time_base, tuple(p - offset for p in pts), self.end - offset)
+        if self.origin.clock and (self.origin.clock, self.origin.checksums) != (clock, tuple(self.checksums)):
+            raise SourceError(
+                f"{reader.path} gives other frames than before; run `faceblur clean {job.name}` and start again"
+            )
+        found = replace(self.origin, clock=clock, offset=offset, checksums=tuple(self.checksums))
+        return replace(found, state="complete", damaged=reader.damaged, moved=reader.moved)
 
 
 def _check_damage(reader: media.Reader, count: int, context: Context) -> None:
@@ -143,7 +175,3 @@ def _captioned(frame: media.Timed, number: int, reader: media.Reader, wanted: It
     texts = {"time": f"{int(minutes // 60):02}:{int(minutes % 60):02}:{rest:06.3f}", "frame": f"frame {number}"}
     text = "  ".join(texts[name] for name in wanted)
     return overlay.caption(frame.image, text) if text else frame.image
-
-
-def _recipe(options: Options) -> media.Recipe:
-    return media.Recipe(options.scale, options.fps, options.start, options.end)

@@ -323,7 +323,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
     context, missing = context.equipped(job.lacks)
-    worker = Worker(job, context, threads=_threads(context.options), missing=missing)
+    worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context.options):
         worker.work()
@@ -351,7 +351,7 @@ def _helpers(job: Job, options: Options) -> Iterator[None]:
 def _help(job: Job, options: Options) -> None:
     stop = Stop()
     stop.listen()
-    worker = Worker(job, Context(options, stop=stop), threads=_threads(options))
+    worker = Worker(job, Context(options, stop=stop), threads=threads(options))
     try:
         with job.presence(worker.token, worker.own):
             worker.work()
@@ -362,6 +362,6 @@ def _help(job: Job, options: Options) -> None:
         raise SystemExit(Interrupted.exit_code) from None
 
 
-def _threads(options: Options) -> int:
+def threads(options: Options) -> int:
     """Processor threads for one of the processes, so that together they use the processors there are."""
     return options.threads or max(1, processors() // options.workers)

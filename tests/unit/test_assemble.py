@@ -427,7 +427,7 @@ def test_an_original_is_never_overwritten_by_an_output(job: Job, context: Maker,
 
 def test_the_finished_video_never_takes_the_name_of_the_debug_video(job: Job, context: Maker) -> None:
     with pytest.raises(UsageError, match="the name of the debug video"):
-        assemble(job, context(out=job.video_path("debug", ".mp4")))
+        assemble(job, context(out=job.finished_path("debug", ".mp4")))
 
 
 def test_an_output_elsewhere_that_is_ours_is_made_again(job: Job, context: Maker, tmp_path: Path) -> None:

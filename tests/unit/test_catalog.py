@@ -7,6 +7,7 @@ import pytest
 from conftest import picture
 from faceblur import catalog, images
 from faceblur.errors import UsageError
+from faceblur.job import Job
 
 
 def frames(folder: Path) -> Path:
@@ -62,4 +63,4 @@ def test_a_source_without_an_ending_gets_a_job_beside_it(tmp_path: Path) -> None
     source = tmp_path / "input" / "clip"
     source.parent.mkdir(parents=True)
     source.write_bytes(b"a video")
-    assert catalog.job_for(source, "ab" * 32, tmp_path / "input", tmp_path / "output").name == "clip-abababab"
+    assert catalog.job_for(source, "ab" * 32, tmp_path / "input", tmp_path / "output", make=Job).name == "clip-abababab"

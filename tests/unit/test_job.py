@@ -36,7 +36,7 @@ def test_names_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert str(job.blurred_path(42)) == "output/clip/frame_0000000042.png.blurred.png"
     assert str(job.debug_path(42)) == "output/clip/frame_0000000042.png.debug.png"
     assert str(job.evidence_path("centerface", 42)) == ("output/clip/detections/centerface/frame_0000000042.json")
-    assert str(job.video_path("blurred", ".mp4")) == "output/clip/clip-blurred.mp4"
+    assert str(job.finished_path("blurred", ".mp4")) == "output/clip/clip-blurred.mp4"
 
 
 def test_foreign_frames_may_begin_anywhere(foreign: Job, context: Make) -> None:

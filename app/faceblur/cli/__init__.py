@@ -15,6 +15,7 @@ from faceblur.cli.common import (
     DAMAGED,
     DEBUG,
     DEFAULTS,
+    DIRECT,
     FPS,
     FRAMES,
     OUT,
@@ -54,7 +55,7 @@ def cli(ctx: click.Context, input_: Path, output_: Path) -> None:
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@options(SPLIT, DAMAGED, BLUR, DEBUG, OUT, FRAMES)
+@options(SPLIT, DAMAGED, BLUR, DEBUG, OUT, FRAMES, DIRECT)
 @click.pass_context
 def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
     """Everything: split, blur, assemble. SOURCE is a video, or a folder of numbered frames (with --fps)."""
@@ -154,6 +155,27 @@ def doubts(ctx: click.Context, job: str, limit: int, sheet: Path | None, json_: 
     else:
         unwritten = f", and {sheet} was not written" if sheet else ""
         click.echo(f"there are no doubts about {found.name}{unwritten}", err=json_)
+
+
+@cli.command()
+@click.argument("outputs", nargs=-1, required=True, metavar="OUTPUT...", type=click.Path(path_type=Path))
+@option("--report", type=click.Path(path_type=Path), help="The report that was written with it.")
+@option("--json", "json_", is_flag=True, help="One JSON object a file and line.")
+@common
+@click.pass_context
+def verify(ctx: click.Context, outputs: Sequence[Path], report: Path | None, json_: bool) -> None:
+    """Check finished files again, against the report of the job that made them."""
+    import json
+
+    from faceblur.verify import verify
+
+    context = begin(ctx, {})
+
+    def one(path: Path) -> None:
+        made = verify(path, context, report)
+        click.echo(json.dumps(made) if json_ else f"{path}: as it was made, SHA-256 {made['sha256']}")
+
+    each(context, outputs, one)
 
 
 @cli.command()

@@ -140,6 +140,7 @@ OUT = (
     option("--preset", default=DEFAULTS.preset, metavar="PRESET", help="x264 preset: ultrafast to veryslow."),
 )
 FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsewhere."),)
+DIRECT = (option("--no-frames", is_flag=True, help="Write no frame files: quicker, and nothing to review by hand."),)
 FRAMES = (
     option("--frames", type=click.Choice(["keep", "delete"]), default="keep", help="After the video is checked."),
 )

@@ -5,13 +5,15 @@ Time is an integer pts and a Fraction time base, never a float. Frames are uprig
 
 from faceblur.media.check import verify
 from faceblur.media.sound import Soundtrack
-from faceblur.media.source import Reader, Recipe, Sound, Timed, Video, probe
+from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
 
 __all__ = [
+    "READING",
     "VERSION",
     "Clock",
     "Encoding",
+    "Picture",
     "Reader",
     "Recipe",
     "Sound",

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from faceblur.images import Image
 
 # Without these flags swscale moves up to 21 % of the samples of camera clips by more than one step.
 EXACT = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
+READING = 2  # part of what a frame is: count up when frames come out otherwise
 UNKNOWN = 2  # "unspecified" in the colour enumerations of FFmpeg (and of ITU-T H.273)
 # The kinds of file that are written too, and what they are called; only these keep any time a source counts from.
 FAMILIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".webm"}
 
 T = TypeVar("T")
+Picture = Image  # interim
 
 # What matters is raised, counted and reported. With a level set, decoder threads wait for Python's lock to log an
 # error, and a decoder that is closed meanwhile waits for them, for ever (PyAV issues 751 and 909).
@@ -98,6 +101,14 @@ class Timed:
     pts: int
     duration: int
     image: Image
+
+    @property
+    def frame(self) -> Image:
+        return self.image
+
+    @property
+    def checksum(self) -> int:
+        return zlib.crc32(np.ascontiguousarray(self.image[::8]))
 
 
 def probe(path: Path) -> Video:

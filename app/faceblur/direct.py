@@ -1,0 +1,214 @@
+"""The same steps without frame files: one pass over the source makes the evidence, a second one the finished video."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from faceblur import catalog, images, media, motion, overlay
+from faceblur.assemble import Output, finish
+from faceblur.context import Context
+from faceblur.domain import Region
+from faceblur.errors import FaceblurError, IncompleteError, SourceError, UsageError
+from faceblur.film import Film
+from faceblur.job import DirectJob
+from faceblur.plan import Origin, Plan
+from faceblur.redaction import redact
+from faceblur.split import Log, begun, opened
+from faceblur.worker import Worker, threads
+
+
+def direct(source: Path, context: Context) -> Path:
+    """Everything, from a source to the finished video, without frame files. Returns its path.
+
+    What is stopped goes on where it was: what was detected is stored as with frames, and for them too.
+    """
+    if context.options.overlay:
+        raise UsageError("--overlay draws into frames: leave out --no-frames")
+    sha256, reader = context.sha256(source), opened(source, context.options)
+    origin = begun(source, sha256, reader, context.options)
+    while True:
+        job = _job(source, sha256, context)
+        with context.alone(job.split_claim, f"{job.name} is being worked on by another process; waiting"):
+            if _job(source, sha256, context).name == job.name:  # else another source took the name meanwhile
+                return _direct(job, origin, reader, context)
+
+
+def _job(source: Path, sha256: str, context: Context) -> DirectJob:
+    return catalog.job_for(source, sha256, context.options.input, context.options.output, make=DirectJob)
+
+
+def _direct(job: DirectJob, origin: Origin, reader: media.Reader, context: Context) -> Path:
+    before = job.origin()
+    if before and before.identity == origin.identity and before.state == "complete":
+        origin = before
+    else:
+        job.write_origin(origin)
+    film = DirectFilm(job, reader, context)
+    Output(job, context, film).target()  # what is wrong with it is told now, and not after hours
+    context, missing = context.equipped(job.lacks)
+    worker = Worker(job, context, missing=missing)
+    first = _Pass(job, origin, reader, context, worker.own, job.plan())
+    if first.is_due:
+        first.run()
+    with worker.joined(every=True) as plan:
+        worker.solve(plan)
+    return finish(job, film, context)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame on its way through the first pass: its fingerprint, and what the next steps want to see of it."""
+
+    number: int
+    frame: media.Timed
+    shows: str
+    transfer: int
+
+    @cached_property
+    def plain(self) -> images.Image:
+        return images.plain(self.frame.image, self.transfer)
+
+    @cached_property
+    def small(self) -> images.Image:
+        return motion.small(self.plain)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """The first pass: times, fingerprints, detections and the camera's motion of every frame, in order."""
+
+    job: DirectJob
+    origin: Origin
+    reader: media.Reader
+    context: Context
+    own: Sequence[str]
+    plan: Plan | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether anything is to be found out that only pictures tell."""
+        if self.origin.state != "complete":
+            return True
+        numbers = self.job.frame_numbers()
+        return any(self._due(number) for number in numbers) or any(
+            self.job.motion(number) is None for number in numbers[1:]
+        )
+
+    def run(self) -> None:
+        """Decode everything once; detect in as many threads as there are to be workers."""
+        log, options = Log(self.origin, self.reader), self.context.options
+        before: _Seen | None = None
+        with self.context.progress.step(self.job.name, "detect", log.expected) as step:
+            for (_, frame), (seen, faces) in self.context.ahead(
+                self._detect, enumerate(self.reader, start=1), options.workers
+            ):
+                log.add(frame, frame.checksum)
+                if before:
+                    self._move(before, seen)
+                before = seen
+                step.total = max(step.total, len(log.pts))
+                step.advance(1, faces)
+                self.context.progress.update(step)
+            step.total = max(len(log.pts), 1)
+        self.job.write_origin(log.complete(self.job, self.context))
+
+    def _due(self, number: int, shows: str | None = None) -> list[str]:
+        """The detectors that have to look at a frame: those asked for now, and those that were to look at it before."""
+        planned = [n for n in self.plan.detectors if self.plan.covers(n, number)] if self.plan else []
+        wanted = dict.fromkeys([*self.own, *planned])
+        return [name for name in wanted if not self.job.has_evidence(name, number, shows)]
+
+    def _detect(self, item: tuple[int, media.Timed]) -> tuple[_Seen, int]:
+        number, frame = item
+        seen = _Seen(number, frame, self.origin.shows(number, frame.checksum), self.origin.video.colour[2])
+        faces = 0
+        for name in self._due(number, seen.shows):
+            with self.context.detector(name, threads(self.context.options)) as detector:
+                try:
+                    [found] = detector.detect([seen.plain])
+                except FaceblurError:
+                    raise
+                except Exception as error:  # whatever a model throws
+                    raise IncompleteError(
+                        f"{self.job.name}: {name} failed on frame {number}: {type(error).__name__}: {error}"
+                    ) from error
+            self.job.write_evidence(name, number, found, seen.shows)
+            faces += sum(d.score >= 0.3 for d in found)
+            seen.small  # noqa: B018 - made here, in a thread, while the picture is at hand
+        return seen, faces
+
+    def _move(self, before: _Seen, seen: _Seen) -> None:
+        of = (before.shows, seen.shows)
+        if self.job.motion(seen.number, of) is None:
+            found = motion.between(before.small, seen.small, self.reader.size[0])
+            self.job.write_motion(seen.number, found, of)
+
+
+class DirectFilm(Film):
+    """The finished video of a job without frame files: its pictures are decoded again, and redacted on the way."""
+
+    def __init__(self, job: DirectJob, reader: media.Reader, context: Context) -> None:
+        super().__init__(job, context)
+        self.reader = reader
+
+    def stamps(self, plan: Plan, kind: str) -> list[str]:
+        """What each picture is made from; IncompleteError when its regions are not those of now."""
+        stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
+        stamps = [stamp_of(plan, number) for number in plan.numbers]
+        if not self.job.is_solved(plan):
+            raise IncompleteError(
+                f"the regions of {self.job.name} are not those of its evidence and options: run again"
+            )
+        return stamps
+
+    def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[media.Picture]:
+        """The frames, each redacted; SourceError when this pass gives other frames than the one before."""
+        made = {"blurred": self._blurred, "debug": self._debug}[kind]
+
+        def redacted(item: tuple[int, media.Timed]) -> media.Picture:
+            number, frame = item
+            self._check(number, frame)
+            regions = self.job.regions(number)
+            picture, stamp = made(plan, number, frame, regions)
+            if stamp != stamps[number - 1]:
+                raise IncompleteError(f"the regions of {self.job.name} changed meanwhile: run again")
+            return picture
+
+        name = "encode" if kind == "blurred" else "encode debug"
+        again = media.Reader(self.reader.path, self.reader.video, self.reader.recipe)
+        with self.context.progress.step(self.job.name, name, len(plan.numbers)) as step:
+            for _, picture in self.context.ahead(redacted, enumerate(again, start=1)):
+                yield picture
+                step.advance()
+                self.context.progress.update(step)
+
+    def _check(self, number: int, frame: media.Timed) -> None:
+        """SourceError unless this is the frame that was looked at under this number."""
+        origin = self.job.origin()
+        known = origin and number <= len(origin.shown.pts)
+        if (
+            not origin
+            or not known
+            or (frame.pts - origin.offset, frame.checksum)
+            != (
+                origin.shown.pts[number - 1],
+                origin.checksums[number - 1],
+            )
+        ):
+            raise SourceError(
+                f"{self.reader.path}: frame {number} is another than when faces were looked for; "
+                f"run `faceblur clean {self.job.name}` and start again"
+            )
+
+    def _blurred(
+        self, plan: Plan, number: int, frame: media.Timed, regions: tuple[Region, ...]
+    ) -> tuple[media.Picture, str]:
+        picture = redact(frame.image, regions, plan.look) if regions else frame.frame
+        return picture, self.job.blurred_stamp(plan, number, regions)
+
+    def _debug(
+        self, plan: Plan, number: int, frame: media.Timed, regions: tuple[Region, ...]
+    ) -> tuple[media.Picture, str]:
+        seen, shown = self.job.detections(plan, number), images.plain(frame.image, self.reader.video.colour[2])
+        return overlay.debug(shown, number, seen, regions), self.job.debug_stamp(plan, number)

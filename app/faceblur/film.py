@@ -1,0 +1,102 @@
+"""A finished video: which file it becomes, what it is made from, and the proof that it is what it must be."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+from faceblur import media
+from faceblur.context import Context
+from faceblur.domain import Json
+from faceblur.errors import IncompleteError, SourceError, UsageError
+from faceblur.job import Job
+from faceblur.plan import Origin, Plan
+
+
+class Film:
+    """The finished video of a job. Whoever has its pictures says so in `stamps` and `pictures`."""
+
+    def __init__(self, job: Job, context: Context) -> None:
+        origin, fps = job.origin(), context.options.fps
+        if origin is None and fps is None:
+            raise UsageError(f"{job.name} is a folder of frames without times: say how many a second with --fps")
+        if origin and fps and str(fps) != origin.recipe["fps"]:
+            raise UsageError(f"{job.name} has its source's times and --fps would change its speed; split it with --fps")
+        self.job = job
+        self.context = context
+
+    @property
+    def origin(self) -> Origin | None:
+        """What is known of the source; None for frames from elsewhere."""
+        return self.job.origin()
+
+    @cached_property
+    def soundtrack(self) -> media.Soundtrack | None:
+        """The source's sound, or the part that belongs to the pictures; SourceError when the source is not there."""
+        origin = self.origin
+        return _soundtrack(self.job, origin, self.context) if origin else None
+
+    @property
+    def ending(self) -> str:
+        """The ending that the file gets by default."""
+        origin = self.origin
+        return media.family(self.job.source_path(origin) if origin else None, self._sounds)
+
+    def check(self, target: Path) -> None:
+        """MediaError unless `target` names a kind of file that can hold the video."""
+        media.check_target(target, self._sounds)
+
+    @property
+    def _sounds(self) -> tuple[media.Sound, ...]:
+        origin = self.origin
+        return origin.video.sounds if origin else ()
+
+    def about(self, plan: Plan) -> list[object]:
+        """All that the video is made from besides its pictures."""
+        clock, origin, sound, options = self.clock(plan), self.origin, self.soundtrack, self.context.options
+        times = [str(clock.time_base), list(clock.pts), clock.end]
+        source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
+        part = [str(sound.begin), str(sound.end)] if sound else []
+        return ["video", media.VERSION, times, source, part, options.crf, options.preset]
+
+    def write(self, path: Path, plan: Plan, kind: str, stamps: Sequence[str]) -> Json:
+        """Encode the "blurred" or "debug" pictures to a temporary path and check the result; figures for the report."""
+        clock = self.clock(plan)
+        media.write(path, self.pictures(plan, kind, stamps), clock, self._encoding(clock), self.soundtrack)
+        return media.verify(path, clock, (plan.width, plan.height), self.soundtrack)
+
+    def clock(self, plan: Plan) -> media.Clock:
+        return self.job.clock(plan, self.context.options.fps)
+
+    def stamps(self, plan: Plan, kind: str) -> list[str]:
+        """The stamps that the pictures must have, in order; IncompleteError unless all of them can be had."""
+        raise NotImplementedError
+
+    def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[media.Picture]:
+        """The pictures, each of them made from what its stamp says."""
+        raise NotImplementedError
+
+    def _encoding(self, clock: media.Clock) -> media.Encoding:
+        crf, preset = self.context.options.crf, self.context.options.preset
+        average = (len(clock.pts) / clock.seconds).limit_denominator(60000)
+        origin = self.origin
+        if origin is None:
+            return media.Encoding(crf, preset, average)
+        video = origin.video
+        rate = average if origin.recipe["fps"] else video.rate
+        return media.Encoding(crf, preset, rate, video.aspect, video.colour)
+
+
+def _soundtrack(job: Job, origin: Origin, context: Context) -> media.Soundtrack | None:
+    if not origin.video.sounds:
+        return None
+    path = job.source_path(origin)
+    if not path.is_file():
+        raise SourceError(f"the sound of {job.name} is in {path}, which is not there; put it back and assemble again")
+    if path.stat().st_size != origin.size or context.sha256(path) != origin.sha256:
+        raise IncompleteError(
+            f"{path} is no longer what {job.name} was split from; run `faceblur clean {job.name}` and start again"
+        )
+    begin = origin.offset * origin.shown.time_base
+    end: Fraction = begin + origin.shown.end * origin.shown.time_base
+    return media.Soundtrack(path, origin.video.sounds, begin or None, end if origin.is_part else None)

@@ -1,0 +1,77 @@
+"""What report.json says of a job: what was done to which source, with what, and how much came of it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import numpy as np
+
+from faceblur import detectors, weights
+from faceblur.domain import Box, Json, Region
+from faceblur.job import Job
+from faceblur.plan import Plan
+from faceblur.redaction import Style, redact
+
+_LOOKED_AT = 1000  # frames from which the hidden share is told, at most
+_SIDE = 320  # px of the longer side of the picture on which it is told
+
+
+def facts(job: Job, plan: Plan) -> Json:
+    """All but the finished files and how long they took: the source, the options, the models, what is hidden."""
+    origin, solution = job.origin(), job.solution()
+    source = None
+    if origin:
+        source = {"path": origin.path, "sha256": origin.sha256, "size": origin.size}
+        source |= {"video": origin.video.to_json(), "recipe": origin.recipe}
+    return {
+        "version": version("faceblur"),
+        "source": source,
+        "damaged": origin.damaged if origin else 0,
+        "moved": origin.moved if origin else 0,
+        "frames": len(plan.numbers),
+        "plan": plan.to_json(),
+        "models": {name: _models(name) for name in sorted(plan.detectors)},
+        "doubts": solution["doubts"],
+        "regions": solution["regions"],
+    } | _hidden(job, plan)
+
+
+def summary(report: Json) -> str:
+    """What is hidden, in a few words."""
+    kinds = report["kinds"]
+    of = f" ({', '.join(f'{count} {kind}' for kind, count in kinds.items())})" if len(kinds) > 1 else ""
+    share = f", {report['hidden']:.1%} of the picture" if kinds else ""
+    return f"{report['regions']} regions hidden{of}{share}"
+
+
+def _models(name: str) -> list[Json]:
+    """The files of weights that a detector goes by; none for those of another package."""
+    try:
+        rows = [weights.entry(file) for file in detectors.needs(name)]
+    except Exception:  # a detector of an older version, whose evidence still counts
+        return []
+    return [{"file": row.file, "sha256": row.sha256} for row in rows]
+
+
+def _hidden(job: Job, plan: Plan) -> Json:
+    """Regions of each kind, and the share of the picture that is hidden: the mean of all frames, or of evenly many."""
+    kinds: Counter[str] = Counter()
+    shares = []
+    step = max(1, len(plan.numbers) // _LOOKED_AT)
+    for index, regions in enumerate(_regions(job, plan)):
+        kinds.update(region.kind for region in regions)
+        if index % step == 0:
+            shares.append(_share(regions, plan) if regions else 0.0)
+    return {"kinds": dict(sorted(kinds.items())), "hidden": round(float(np.mean(shares)), 4)}
+
+
+def _regions(job: Job, plan: Plan) -> Iterator[tuple[Region, ...]]:
+    return map(job.regions, plan.numbers)
+
+
+def _share(regions: tuple[Region, ...], plan: Plan) -> float:
+    scale = min(1.0, _SIDE / max(plan.width, plan.height))
+    size = (max(1, round(plan.height * scale)), max(1, round(plan.width * scale)), 3)
+    small = [Region(Box(*(v * scale for v in r.box.to_json())), r.kind, r.reason, r.score) for r in regions]
+    drawn = redact(np.full(size, 255, np.uint8), small, Style("solid", plan.look.shape))
+    return float(np.mean(255 - drawn[:, :, 0].astype(np.float32)) / 255)

@@ -1,0 +1,57 @@
+"""Is a finished file still what its report says? The checks that were made when it was written, made again."""
+
+import json
+from pathlib import Path
+
+from faceblur import catalog, images, media
+from faceblur.context import Context
+from faceblur.domain import Json
+from faceblur.errors import MediaError, SourceError, UsageError
+
+
+def verify(path: Path, context: Context, report: Path | None = None) -> Json:
+    """The facts that the report tells of the finished file at `path`, once all of them were found to hold.
+
+    The report is that of the job that made the file, or in the file `report`. MediaError names what differs.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path} is not there")
+    made = _told(path, _read(report)) if report else _found(path, context)
+    if made is None:
+        where = report or f"{context.options.output}/*/report.json"
+        raise UsageError(f"{where} does not tell of {path.name}; name the one written with it: --report FILE")
+    found = context.sha256(path)
+    differences = [] if found == made["sha256"] else [f"SHA-256 {found[:16]}… instead of {made['sha256'][:16]}…"]
+    differences += media.again(path, made["checks"])
+    if differences:
+        raise MediaError(f"{path} is not what was made: {'; '.join(differences)}")
+    return made
+
+
+def _found(path: Path, context: Context) -> Json | None:
+    """What the report of a job says of the file: the one made at this path, else one with the same content."""
+    jobs = catalog.all_jobs(context.options.input, context.options.output)
+    reports = [job.report() for job in jobs]
+    for told in reports:
+        for kind in ("blurred", "debug"):
+            if kind in told and Path(told[kind]["path"]).resolve() == path.resolve():
+                return dict(told[kind])
+    sha256 = context.sha256(path)
+    made = (told[kind] for told in reports for kind in ("blurred", "debug") if kind in told)
+    return next((facts for facts in made if facts["sha256"] == sha256), None)
+
+
+def _told(path: Path, report: Json) -> Json | None:
+    """What a report says of the file: the one of this name, else the blurred one."""
+    kinds = [report[kind] for kind in ("blurred", "debug") if kind in report]
+    return next((made for made in kinds if Path(made["path"]).name == path.name), kinds[0] if kinds else None)
+
+
+def _read(path: Path) -> Json:
+    try:
+        value = json.loads(images.read_bytes(path))
+    except ValueError as error:
+        raise SourceError(f"{path} is not a report: {error}") from error
+    if not isinstance(value, dict):
+        raise SourceError(f"{path} is not a report")
+    return value
