@@ -179,12 +179,12 @@ class _Assembly:
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
             self.job.write_report(before | self._facts() | {kind: facts})
 
-    def _pictures(self, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
+    def _pictures(self, kind: str, stamps: Sequence[str]) -> Iterator[images.Pixels]:
         """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
         path_of = self.job.blurred_path if kind == "blurred" else self.job.debug_path
         name = "assemble" if kind == "blurred" else "assemble debug"
 
-        def read(wanted: tuple[int, str]) -> images.Image:
+        def read(wanted: tuple[int, str]) -> images.Pixels:
             number, stamp = wanted
             data = images.read_bytes(path_of(number))
             if images.stamp_of(data) != stamp:

@@ -36,7 +36,10 @@ class Origin:
     @property
     def identity(self) -> str:
         """What the frames are made from: another source, stream or recipe has another identity."""
-        return digest("split", self.sha256, self.video.stream, self.recipe)
+        video = self.video
+        usual = (video.depth, video.alpha, video.interlaced) == (8, False, False)
+        beyond = [] if usual else [[video.depth, video.alpha, video.interlaced]]  # what older versions lost or left
+        return digest("split", self.sha256, video.stream, self.recipe, *beyond)
 
     @property
     def is_part(self) -> bool:
