@@ -90,7 +90,7 @@ def planes(frame: av.VideoFrame) -> list[Plane]:
     Planar YUV and grey give an (h, w) array a plane, luma first and alpha last, packed BGR(A) one (H, W, 3 or 4)
     array; uint8, or uint16 where samples have more than 8 bits. The frame is of a canonical format, or of RGB's planar.
     """
-    kind = np.uint8 if frame.format.components[0].bits <= 8 else np.uint16
+    kind: Any = np.uint8 if frame.format.components[0].bits <= 8 else np.uint16
     views: list[Plane] = []
     parts: tuple[Any, ...] = frame.planes
     for plane in parts:
