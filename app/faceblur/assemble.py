@@ -203,12 +203,12 @@ class FrameFilm(Film):
             raise IncompleteError(f"{self.job.name}: not blurred, cut or outdated: {naming(due)}; run blur again")
         return stamps
 
-    def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
+    def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[images.Pixels]:
         """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
         path_of = self.job.blurred_path if kind == "blurred" else self.job.debug_path
         name = "assemble" if kind == "blurred" else "assemble debug"
 
-        def read(wanted: tuple[int, str]) -> images.Image:
+        def read(wanted: tuple[int, str]) -> images.Pixels:
             number, stamp = wanted
             data = images.read_bytes(path_of(number))
             if images.stamp_of(data) != stamp:

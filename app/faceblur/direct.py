@@ -13,7 +13,7 @@ from faceblur.errors import FaceblurError, IncompleteError, SourceError, UsageEr
 from faceblur.film import Film
 from faceblur.job import DirectJob
 from faceblur.plan import Origin, Plan
-from faceblur.redaction import redact
+from faceblur.redaction import redact_planes
 from faceblur.split import Log, begun, opened
 from faceblur.worker import Worker, threads
 
@@ -204,7 +204,11 @@ class DirectFilm(Film):
     def _blurred(
         self, plan: Plan, number: int, frame: media.Timed, regions: tuple[Region, ...]
     ) -> tuple[media.Picture, str]:
-        picture = redact(frame.image, regions, plan.look) if regions else frame.frame
+        picture = frame.frame
+        if regions:
+            depth, limited = self.reader.video.depth, picture.color_range != media.FULL
+            hidden = redact_planes(media.planes(picture), regions, plan.look, depth=depth, limited=limited)
+            picture = media.from_planes(hidden, picture)
         return picture, self.job.blurred_stamp(plan, number, regions)
 
     def _debug(

@@ -8,6 +8,7 @@ from faceblur import files, images, overlay
 from faceblur.domain import Box, Json
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
+from faceblur.media import UNKNOWN
 from faceblur.plan import FORMAT, naming
 
 _CELL = (240, 240)  # width and height of a picture in the sheet, without its caption
@@ -48,12 +49,14 @@ def sheet(job: Job, doubts: Sequence[Json], path: Path) -> None:
         advice = "run split again" if job.origin() else "put them back"
         raise IncompleteError(f"{job.name} lacks {naming(lost)} of its source, to be shown in {path}; {advice}")
     cells: dict[int, images.Image] = {}
+    origin = job.origin()
+    transfer = origin.video.colour[2] if origin else UNKNOWN
 
     def frame_of(place: int) -> int:
         return int(doubts[place]["frame"])
 
     for number, places in groupby(sorted(range(len(doubts)), key=frame_of), frame_of):
-        frame = images.read(job.frame_path(number)) if number in wanted else None
+        frame = images.plain(images.read(job.frame_path(number)), transfer) if number in wanted else None
         for place in places:
             cells[place] = _cell(frame, place + 1, doubts[place])
     picture = overlay.tiled([cells[place] for place in sorted(cells)], _COLUMNS)

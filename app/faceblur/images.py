@@ -6,6 +6,7 @@ The format is RFC 2083: an 8-byte signature, then chunks of length, type, data a
 import io
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +18,13 @@ from faceblur import files
 from faceblur.domain import digest
 from faceblur.errors import SourceError, UsageError
 
-Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR
+Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR: what detectors and people look at
+Pixels = NDArray[
+    np.uint8 | np.uint16
+]  # (H, W, 3) BGR or (H, W, 4) BGRA, uint8, or uint16 of full scale: what PNG holds
+
+_UNKNOWN, _PQ, _HLG = 2, 16, 18  # transfers, numbered as in FFmpeg (and ITU-T H.273)
+_WHITE_NITS, _PEAK_NITS = 203, 1000  # of HDR video: reference white (ITU-R BT.2408), and what most is mastered for
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 8 + 25
@@ -37,8 +44,8 @@ _SETTINGS = [
 ]
 
 
-def encode(image: Image) -> bytes:
-    """PNG bytes of a (H, W, 3) uint8 BGR image."""
+def encode(image: Pixels) -> bytes:
+    """PNG bytes of a (H, W, 3) BGR or (H, W, 4) BGRA image, uint8 or uint16."""
     ok, data = cv2.imencode(".png", image, _SETTINGS)
     if not ok:
         raise ValueError(f"cannot encode a picture of shape {image.shape}")
@@ -63,26 +70,60 @@ def ending(path: Path) -> str:
     return kind
 
 
-def decode(data: bytes, path: Path) -> Image:
-    """The (H, W, 3) uint8 BGR image in PNG bytes; SourceError, naming `path`, unless every chunk is whole."""
+def decode(data: bytes, path: Path) -> Pixels:
+    """The image in PNG bytes: (H, W, 3) BGR or, with alpha, (H, W, 4) BGRA, uint8 or uint16; grey has equal channels.
+
+    SourceError, naming `path`, unless every chunk is whole.
+    """
     _check(data, path)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # a header that promises more pixels than OpenCV allows
         image = None
     if image is None:
         raise SourceError(f"{path} is not a PNG that can be read; split the source again or replace the file")
-    return image.astype(np.uint8, copy=False)
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return image.astype(np.uint16 if image.dtype == np.uint16 else np.uint8, copy=False)
 
 
-def read(path: Path) -> Image:
-    """The (H, W, 3) uint8 BGR image in a PNG file; SourceError when it is missing, cut or damaged."""
+def read(path: Path) -> Pixels:
+    """The image in a PNG file, as `decode` gives it; SourceError when it is missing, cut or damaged."""
     return decode(read_bytes(path), path)
 
 
-def plain(image: Image, transfer: int = 2) -> Image:
-    """interim"""
-    return image
+def plain(image: Pixels, transfer: int = _UNKNOWN) -> Image:
+    """An image for detectors and people: (H, W, 3) uint8 BGR, without alpha. One that is so already is given back.
+
+    Images of 16 bits with the transfer of HDR video (numbered as in FFmpeg: 16 is PQ, 18 HLG) are brought to the
+    brightness of SDR video, channel by channel: light by the EOTF of SMPTE ST 2084, or the inverse OETF and the system
+    gamma of ITU-R BT.2100 at 1000 cd/m², is compressed by Reinhard's extended operator, with 203 cd/m² (BT.2408) for
+    one and 1000 cd/m² for white, and encoded with the inverse of BT.1886's gamma of 2.4.
+    """
+    colours = image if image.shape[2] == 3 else np.ascontiguousarray(image[:, :, :3])
+    if colours.dtype == np.uint8:
+        return colours.astype(np.uint8, copy=False)
+    if transfer in (_PQ, _HLG):
+        return np.take(_toned(transfer), colours)
+    return np.asarray(cv2.convertScaleAbs(colours, alpha=255 / 65535), dtype=np.uint8)
+
+
+@cache
+def _toned(transfer: int) -> NDArray[np.uint8]:
+    """The SDR value of each of the 65,536 values of PQ or HLG."""
+    signal = np.arange(65536) / 65535
+    if transfer == _PQ:
+        m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+        root = signal ** (1 / m2)
+        nits = 10000 * (np.maximum(root - c1, 0) / (c2 - c3 * root)) ** (1 / m1)
+    else:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+        nits = _PEAK_NITS * scene**1.2
+    light, white = nits / _WHITE_NITS, _PEAK_NITS / _WHITE_NITS
+    shown = np.clip(light * (1 + light / white**2) / (1 + light), 0, 1)
+    table: NDArray[np.uint8] = np.rint(255 * shown ** (1 / 2.4)).astype(np.uint8)
+    return table
 
 
 def read_bytes(path: Path) -> bytes:
@@ -93,7 +134,7 @@ def read_bytes(path: Path) -> bytes:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def write(path: Path, image: Image, stamp: str | None = None) -> None:
+def write(path: Path, image: Pixels, stamp: str | None = None) -> None:
     """Write a PNG file, whole or not at all, with `stamp` in it if given."""
     data = encode(image)
     files.write(path, stamped(data, stamp) if stamp else data)

@@ -1,12 +1,15 @@
 """What is drawn over a picture for people: the debug picture, and a caption in the corner."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from faceblur.domain import Box, Detection, Region
-from faceblur.images import Image
+from faceblur.images import Image, Pixels
+
+P = TypeVar("P", bound=Pixels)
 
 VERSION = 3  # part of every stamp: count up when the pictures change
 
@@ -48,8 +51,8 @@ def _is_hidden(box: Box, regions: Sequence[Region]) -> bool:
     return any(r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom for r in regions)
 
 
-def caption(image: Image, text: str) -> Image:
-    """A copy with a line of text in the upper left corner."""
+def caption(image: P, text: str) -> P:
+    """A copy of a (H, W, 3) BGR or (H, W, 4) BGRA image, uint8 or uint16, with text in the upper left corner."""
     picture = image.copy()
     _text(picture, text, (4, 4), _WHITE, _scale(picture))
     return picture
@@ -144,14 +147,17 @@ def _outline(picture: Image, box: Box, colour: tuple[int, int, int], weight: int
     cv2.rectangle(picture, low, high, colour, max(1, picture.shape[0] // 540) * weight)
 
 
-def _text(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int], scale: float) -> None:
+def _text(picture: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int], scale: float) -> None:
     """Write with the lower left corner at `at`, moved down as far as it needs to be inside the picture."""
     line = int(np.ceil(30 * scale))
     at = (max(0, at[0]), max(line, at[1]))
     thickness = max(1, round(scale * 2))
+    top = float(np.iinfo(picture.dtype).max)
+    # OpenCV smooths lines in pictures of 8 bits only; what is drawn is opaque.
+    smooth = cv2.LINE_AA if picture.dtype == np.uint8 else cv2.LINE_8
     for ink, width in ((_BLACK, thickness + 2), (colour, thickness)):
-        cv2.putText(picture, text, at, _FONT, scale, ink, width, cv2.LINE_AA)
+        cv2.putText(picture, text, at, _FONT, scale, (*(c * top / 255 for c in ink), top), width, smooth)
 
 
-def _scale(picture: Image) -> float:
+def _scale(picture: Pixels) -> float:
     return float(max(0.4, picture.shape[0] / 1400))

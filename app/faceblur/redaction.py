@@ -1,4 +1,4 @@
-"""Hide regions of a picture: one union mask, everything computed from the untouched frame.
+"""Hide regions of a picture, or of the planes of one: one union mask, everything computed from the untouched frame.
 
 Each region is hidden with a strength of its own, in proportion to its size, so that a large face is as unreadable as
 a small one. Where regions overlap the stronger one wins; neither ever sees what the other left.
@@ -7,15 +7,17 @@ a small one. Where regions overlap the stronger one wins; neither ever sees what
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from faceblur.domain import Region
-from faceblur.images import Image
+from faceblur.domain import Box, Region
+from faceblur.images import Pixels
+
+P = TypeVar("P", bound=Pixels)
 
 VERSION = 2  # part of every stamp: count up when the pictures change
 
@@ -33,36 +35,90 @@ class Style:
     shape: Literal["ellipse", "box"] = "ellipse"
 
 
-def redact(image: Image, regions: Sequence[Region], style: Style = Style()) -> Image:
-    """A copy of a (H, W, 3) uint8 BGR image with the regions hidden; the image itself is left as it is.
+def redact(image: P, regions: Sequence[Region], style: Style = Style()) -> P:
+    """A copy of an image with the regions hidden; the image itself is left as it is.
 
-    Regions may overlap, touch the border or lie outside. Deterministic, whatever the order of the regions.
+    It is (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16; alpha is blurred as a colour is, `solid` makes it
+    opaque. Regions may overlap, touch the border or lie outside. Deterministic, whatever the order of the regions.
     """
     result = image.copy()
-    for region in sorted(regions, key=lambda r: (max(r.box.width, r.box.height), r.box.to_json())):
-        _hide(image, result, region, style)
+    channels = image.shape[2] if image.ndim == 3 else 1
+    black = (0, 0, 0, int(np.iinfo(image.dtype).max))[:channels]
+    for region in _ordered(regions):
+        _hide(image, result, region, _Way(style, black))
     return result
 
 
-def _hide(image: Image, result: Image, region: Region, style: Style) -> None:
+def redact_planes(
+    planes: Sequence[P], regions: Sequence[Region], style: Style = Style(), *, depth: int, limited: bool
+) -> list[P]:
+    """Copies of a picture's planes with the regions hidden, each at its own resolution; the planes stay as they are.
+
+    They are one (H, W) array of grey; luma, two of chroma and perhaps alpha, of YUV with any subsampling, of `depth`
+    bits and of limited or full range; or one (H, W, 3 or 4) array of RGB. Regions are in pixels of the whole picture.
+    A chroma sample that belongs to any pixel of a mask is hidden, so nothing shows that `redact` would hide.
+    """
+    if planes[0].ndim == 3:
+        return [redact(planes[0], regions, style)]
+    height, width = planes[0].shape
+    results = [plane.copy() for plane in planes]
+    for number, (plane, result) in enumerate(zip(planes, results, strict=True)):
+        black = (16 << (depth - 8) if limited else 0, 1 << (depth - 1), 1 << (depth - 1), (1 << depth) - 1)[number]
+        spans = (_span(width, plane.shape[1]), _span(height, plane.shape[0]))
+        for region in _ordered(regions):
+            _hide(plane, result, region, _Way(style, (black,), spans))
+    return results
+
+
+def _ordered(regions: Sequence[Region]) -> list[Region]:
+    return sorted(regions, key=lambda r: (max(r.box.width, r.box.height), r.box.to_json()))
+
+
+def _span(pixels: int, samples: int) -> int:
+    """How many pixels a sample spans along a side of a picture that is so many pixels, or so many samples, long."""
+    return next(span for span in (1, 2, 4) if -(-pixels // span) == samples)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to hide in one array: the style, black in each channel, and how many pixels a sample spans each way."""
+
+    style: Style
+    black: tuple[int, ...]
+    spans: tuple[int, int] = (1, 1)
+
+
+def _hide(image: Pixels, result: Pixels, region: Region, way: _Way) -> None:
     height, width = image.shape[:2]
-    box = region.box
+    (across, down), style = way.spans, way.style
+    extent = max(region.box.width, region.box.height)
+    box = Box(region.box.left / across, region.box.top / down, region.box.right / across, region.box.bottom / down)
     outer = box.grow(_EDGE / 2).clip(width, height)
     if outer.area == 0:
         return
     # A pixel more on each side, so that even the smallest region has neighbours to be averaged with.
     left, top = max(0, int(outer.left) - 1), max(0, int(outer.top) - 1)
     right, bottom = min(width, math.ceil(outer.right) + 1), min(height, math.ceil(outer.bottom) + 1)
-    alpha = _mask(region, (left, top, right, bottom), style.shape)
-    hidden = _FILLS[style.kind](image[top:bottom, left:right], max(box.width, box.height))
-    target = result[top:bottom, left:right]
-    target[...] = cv2.blendLinear(hidden, target, alpha, 1 - alpha)
+    alpha = _mask(box, (left, top, right, bottom), style.shape)
+    patch, target = image[top:bottom, left:right], result[top:bottom, left:right]
+    if style.kind == "solid":
+        hidden = np.full_like(patch, way.black if patch.ndim == 3 else way.black[0])
+    else:
+        hidden = _FILLS[style.kind](patch, (_cell(extent, across), _cell(extent, down)))
+    target[...] = _blended(hidden, target, alpha)
 
 
-def _mask(region: Region, window: tuple[int, int, int, int], shape: str) -> NDArray[np.float32]:
+def _blended(hidden: Pixels, shown: Pixels, alpha: NDArray[np.float32]) -> Pixels:
+    if shown.dtype == np.uint8:
+        return cv2.blendLinear(hidden, shown, alpha, 1 - alpha).astype(np.uint8, copy=False)
+    weight = alpha[:, :, None] if shown.ndim == 3 else alpha
+    below = shown.astype(np.float32)
+    return np.rint(below + (hidden.astype(np.float32) - below) * weight).astype(np.uint16)
+
+
+def _mask(box: Box, window: tuple[int, int, int, int], shape: str) -> NDArray[np.float32]:
     """Opacity, 0 to 1, float32 (H, W): 1 all over the shape, falling to 0 on a soft edge outside of it."""
     left, top, right, bottom = window
-    box = region.box
     # A pixel counts with its point nearest to the middle, so that one cut by the outline is hidden whole.
     x = _distance(np.arange(left, right), box.left, box.right)[None, :]
     y = _distance(np.arange(top, bottom), box.top, box.bottom)[:, None]
@@ -78,46 +134,42 @@ def _distance(pixels: NDArray[np.int64], low: float, high: float) -> NDArray[np.
     return np.asarray(np.abs(nearest - middle) / half, dtype=np.float32)
 
 
-def _pixelate(patch: Image, extent: float) -> Image:
+def _pixelate(patch: Pixels, cell: tuple[float, float]) -> Pixels:
     """Means over a few cells: all that is left of the picture is a handful of colours."""
-    return _resize(_means(patch, extent), _size(patch), cv2.INTER_NEAREST)
+    return _resize(_means(patch, cell), _size(patch), cv2.INTER_NEAREST)
 
 
-def _blur(patch: Image, extent: float) -> Image:
+def _blur(patch: Pixels, cell: tuple[float, float]) -> Pixels:
     """A mosaic, blurred: nothing to sharpen, as the detail was thrown away before the blur.
 
     The mosaic is blurred at a few pixels a cell and then enlarged: large faces cost no more than small ones.
     """
-    share = min(_CELL_PX / _cell(extent), 1.0)
+    shares = [min(_CELL_PX / side, 1.0) for side in cell]
+    size = _size(patch)
+    rough = (max(1, round(size[0] * shares[0])), max(1, round(size[1] * shares[1])))
+    mosaic = _resize(_means(patch, cell), rough, cv2.INTER_NEAREST)
+    across, down = (side * share * _SIGMA for side, share in zip(cell, shares, strict=True))
+    blurred = cv2.GaussianBlur(mosaic, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
+    return _resize(blurred, size, cv2.INTER_LINEAR)
+
+
+def _means(patch: Pixels, cell: tuple[float, float]) -> Pixels:
     width, height = _size(patch)
-    rough = (max(1, round(width * share)), max(1, round(height * share)))
-    mosaic = _resize(_means(patch, extent), rough, cv2.INTER_NEAREST)
-    sigma = _cell(extent) * share * _SIGMA
-    blurred = cv2.GaussianBlur(mosaic, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    return _resize(blurred, (width, height), cv2.INTER_LINEAR)
+    return _resize(patch, (max(1, round(width / cell[0])), max(1, round(height / cell[1]))), cv2.INTER_AREA)
 
 
-def _means(patch: Image, extent: float) -> Image:
-    width, height = _size(patch)
-    cells = (max(1, round(width / _cell(extent))), max(1, round(height / _cell(extent))))
-    return _resize(patch, cells, cv2.INTER_AREA)
+def _cell(extent: float, span: int) -> float:
+    """The side of a mosaic cell, in samples that span so many pixels, for a region whose longer side is `extent`."""
+    return max(extent / span / _CELLS, 2.0)
 
 
-def _cell(extent: float) -> float:
-    """The side of a mosaic cell, in pixels, for a region whose longer side is `extent`."""
-    return max(extent / _CELLS, 2.0)
-
-
-def _size(patch: Image) -> tuple[int, int]:
+def _size(patch: Pixels) -> tuple[int, int]:
     return patch.shape[1], patch.shape[0]
 
 
-def _resize(patch: MatLike, size: tuple[int, int], method: int) -> Image:
-    return cv2.resize(patch, size, interpolation=method).astype(np.uint8, copy=False)
+def _resize(patch: MatLike, size: tuple[int, int], method: int) -> Pixels:
+    resized = cv2.resize(patch, size, interpolation=method)
+    return resized.astype(np.uint16 if resized.dtype == np.uint16 else np.uint8, copy=False)
 
 
-def _solid(patch: Image, extent: float) -> Image:
-    return np.zeros_like(patch)
-
-
-_FILLS = {"blur": _blur, "pixelate": _pixelate, "solid": _solid}
+_FILLS = {"blur": _blur, "pixelate": _pixelate}

@@ -13,7 +13,8 @@ from faceblur.job import Job
 from faceblur.options import Options
 from faceblur.plan import Origin
 
-_BYTES_A_PIXEL = 1.6  # of a PNG frame; measured 1.4 on camera clips at 1080p
+_BYTES_A_DEEP_PIXEL = 5.0  # of one of 16 bits
+_BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips at 1080p
 
 
 def split(source: Path, context: Context) -> Job:
@@ -150,7 +151,8 @@ def _check_damage(reader: media.Reader, count: int, context: Context) -> None:
 
 def _check_space(job: Job, origin: Origin, reader: media.Reader) -> None:
     left = max(0, _expected(reader) - len(job.frame_numbers()))
-    need = int(left * origin.width * origin.height * _BYTES_A_PIXEL)
+    a_pixel = _BYTES_A_PIXEL if origin.video.depth == 8 else _BYTES_A_DEEP_PIXEL
+    need = int(left * origin.width * origin.height * a_pixel)
     folder = next(p for p in (job.frames_folder, *job.frames_folder.parents) if p.exists())
     free = shutil.disk_usage(folder).free
     if need > free:
@@ -169,7 +171,7 @@ def _expected(reader: media.Reader) -> int:
     return video.frames if whole and video.frames else max(1, round((end - begin) * (recipe.fps or video.rate)))
 
 
-def _captioned(frame: media.Timed, number: int, reader: media.Reader, wanted: Iterable[str]) -> images.Image:
+def _captioned(frame: media.Timed, number: int, reader: media.Reader, wanted: Iterable[str]) -> images.Pixels:
     seconds = float((frame.pts - (0 if reader.recipe.fps else reader.video.start)) * reader.time_base)
     minutes, rest = divmod(max(0.0, seconds), 60)
     texts = {"time": f"{int(minutes // 60):02}:{int(minutes % 60):02}:{rest:06.3f}", "frame": f"frame {number}"}

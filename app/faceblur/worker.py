@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from faceblur import detectors, images, motion, overlay, temporal
 from faceblur.claims import claim
@@ -17,6 +18,7 @@ from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
 from faceblur.job import Job
+from faceblur.media import UNKNOWN
 from faceblur.options import SUBSTITUTES, Options, processors
 from faceblur.plan import LOOK, Plan, naming
 from faceblur.progress import Step
@@ -145,13 +147,23 @@ class Worker:
 
     def _detect(self, plan: Plan, name: str, number: int) -> None:
         of = self.job.fingerprint(number)
-        image = images.read(self.job.frame_path(number))
+        image = self._look(number)
         [found] = self._detector(name).detect([image])
         self.job.write_evidence(name, number, found, of)
         self._view(number, of, image)
         if number > plan.first and self.job.motion(number) is None:
             with suppress(SourceError):  # of the frame before, which is told where that one is detected
                 self._move(number)
+
+    def _look(self, number: int) -> images.Image:
+        """A frame as detectors and people see it."""
+        return images.plain(images.read(self.job.frame_path(number)), self._transfer)
+
+    @cached_property
+    def _transfer(self) -> int:
+        """How the source's values stand for light."""
+        origin = self.job.origin()
+        return origin.video.colour[2] if origin else UNKNOWN
 
     def _move(self, number: int) -> None:
         """Measure how the camera moved since the frame before."""
@@ -162,7 +174,7 @@ class Worker:
     def _view(self, number: int, of: str, image: images.Image | None = None) -> tuple[str, images.Image]:
         """The fingerprint `of` a frame and its small picture, which is kept, as the frame after it needs it too."""
         if self._views.get(number, ("",))[0] != of:
-            whole = images.read(self.job.frame_path(number)) if image is None else image
+            whole = self._look(number) if image is None else image
             near = {n: view for n, view in self._views.items() if abs(n - number) == 1}
             self._views = near | {number: (of, motion.small(whole))}
         return self._views[number]
@@ -184,7 +196,7 @@ class Worker:
     def _render_debug(self, plan: Plan, number: int) -> None:
         stamp = self.job.debug_stamp(plan, number)
         seen, regions = self.job.detections(plan, number), self.job.regions(number)
-        picture = overlay.debug(images.read(self.job.frame_path(number)), number, seen, regions)
+        picture = overlay.debug(self._look(number), number, seen, regions)
         images.write(self.job.debug_path(number), picture, stamp)
 
     def _detector(self, name: str) -> Detector:

@@ -42,17 +42,59 @@ def test_the_same_picture_gives_the_same_bytes() -> None:
     assert images.encode(picture()) == images.encode(picture())
 
 
-@pytest.mark.parametrize("flag", [cv2.IMREAD_GRAYSCALE, cv2.IMREAD_UNCHANGED])
-def test_a_grey_or_transparent_png_reads_as_three_channels(flag: int) -> None:
-    base = picture()
-    other = cv2.cvtColor(base, cv2.COLOR_BGR2GRAY if flag == cv2.IMREAD_GRAYSCALE else cv2.COLOR_BGR2BGRA)
-    data = cv2.imencode(".png", other)[1].tobytes()
-    assert images.decode(data, A_FILE).shape == base.shape
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_alpha_and_16_bits_come_back_bit_for_bit(kind: type, channels: int) -> None:
+    image = np.random.default_rng(1).integers(0, np.iinfo(kind).max + 1, (9, 14, channels)).astype(kind)
+    found = images.decode(images.encode(image), A_FILE)
+    assert found.dtype == kind
+    assert np.array_equal(found, image)
 
 
-def test_a_16_bit_png_reads_as_8_bit() -> None:
-    data = cv2.imencode(".png", picture().astype(np.uint16) * 257)[1].tobytes()
-    assert np.array_equal(images.decode(data, A_FILE), picture())
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_grey_png_reads_as_three_equal_channels(kind: type) -> None:
+    grey = np.random.default_rng(1).integers(0, np.iinfo(kind).max + 1, (9, 14)).astype(kind)
+    data = cv2.imencode(".png", grey)[1].tobytes()
+    assert np.array_equal(images.decode(data, A_FILE), np.dstack([grey] * 3))
+
+
+def test_a_palette_png_reads_as_its_colours() -> None:
+    indices = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    colours = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = zlib.compress(b"".join(b"\0" + bytes(row) for row in indices))
+    header = struct.pack(">IIBBBBB", 4, 3, 8, 3, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"PLTE", colours.tobytes()), chunk(b"IDAT", rows), chunk(b"IEND", b"")]
+    found = images.decode(b"\x89PNG\r\n\x1a\n" + b"".join(parts), A_FILE)
+    assert np.array_equal(found, colours[indices][:, :, ::-1])
+
+
+def test_a_plain_image_is_given_back_as_it_is() -> None:
+    image = picture()
+    assert np.shares_memory(images.plain(image), image)
+    assert np.array_equal(images.plain(image, 16), image)
+
+
+def test_plain_drops_alpha_and_depth() -> None:
+    image = picture()
+    deep = image.astype(np.uint16) * 257
+    alpha = np.full((*image.shape[:2], 1), 7, np.uint8)
+    assert np.array_equal(images.plain(np.concatenate([image, alpha], axis=2)), image)
+    assert np.array_equal(images.plain(deep), image)
+    assert np.array_equal(images.plain(np.concatenate([deep, alpha], axis=2).astype(np.uint16), 1), image)
+
+
+@pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)], ids=["pq", "hlg"])
+def test_hdr_is_shown_as_bright_as_sdr(transfer: int, white: float) -> None:
+    ramp = np.repeat(np.arange(0, 65536, 257, dtype=np.uint16)[None, :, None], 3, axis=2)
+    shown = images.plain(ramp, transfer)[0, :, 0].astype(int)
+    assert (np.diff(shown) >= 0).all()
+    assert (shown[0], shown[-1]) == (0, 255)
+    assert 170 < shown[round(white * 255)] < 220  # 203 cd/m², the white of a page
+    assert shown[128] > 100
 
 
 @settings(max_examples=30, deadline=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,11 +15,12 @@ from skimage import data
 from conftest import picture
 from faceblur.domain import Box, Region
 from faceblur.images import Image
-from faceblur.redaction import Style, redact
+from faceblur.redaction import Style, redact, redact_planes
 
 BLUR, PIXELATE, SOLID = Style("blur"), Style("pixelate"), Style("solid")
 STYLES = [Style(kind, shape) for kind in ("blur", "pixelate", "solid") for shape in ("ellipse", "box")]  # type: ignore[arg-type]
 WIDTH, HEIGHT = 96, 64
+Planes = list[NDArray[np.uint8 | np.uint16]]
 SOFT = 1.12  # where the soft edge ends, in half-axes of the region
 # The public-domain portrait of the astronaut Eileen Collins, and her face in it, as CenterFace finds it.
 PORTRAIT: Image = np.ascontiguousarray(data.astronaut()[:256, 100:356, ::-1])
@@ -363,3 +365,129 @@ def test_blur_leaves_no_steps(width: int) -> None:
     out = brightness(redact(image, regions(box.grow(0.15)), Style("blur", "box")))
     inside = out[round(box.top) : round(box.bottom), round(box.left) : round(box.right)]
     assert max(np.abs(np.diff(inside, axis=axis)).max() for axis in (0, 1)) <= max(2, 255 / (width / 6))
+
+
+# More bits, alpha, and planes
+
+
+@every_style
+@pytest.mark.parametrize("channels", [None, 3, 4])
+def test_16_bits_are_hidden_as_8_bits_are(style: Style, channels: int | None) -> None:
+    shape = (HEIGHT, WIDTH) if channels is None else (HEIGHT, WIDTH, channels)
+    image = np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8)
+    hidden = regions(Box(10.3, 8, 50, 52.1), Box(70, 40, 120, 90))
+    shallow, deep = redact(image, hidden, style), redact(image.astype(np.uint16) * 257, hidden, style)
+    assert (deep.dtype, deep.shape) == (np.uint16, shape)
+    assert np.abs(deep / 257 - shallow).max() < 4  # every step of the 8 bits is rounded
+
+
+@every_style
+def test_beyond_the_soft_edge_16_bits_are_as_they_were(style: Style) -> None:
+    image = np.random.default_rng(2).integers(0, 65536, (HEIGHT, WIDTH, 4)).astype(np.uint16)
+    box = Box(20.4, 10, 60, 50.7)
+    beyond = radius(box, style.shape) > SOFT + 1 / 32
+    assert np.array_equal(redact(image, regions(box), style)[beyond], image[beyond])
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_solid_is_opaque(kind: type) -> None:
+    out = redact(np.full((HEIGHT, WIDTH, 4), 9, kind), regions(Box(10, 10, 50, 50)), SOLID)
+    assert out[30, 30].tolist() == [0, 0, 0, np.iinfo(kind).max]
+
+
+SPANS = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "440": (1, 2), "411": (4, 1)}
+every_chroma = pytest.mark.parametrize("chroma", SPANS)
+
+
+def noise_planes(chroma: str, depth: int, *, alpha: bool = False, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Planes:
+    """Planes of noise that is as fine as they can hold."""
+    (width, height), (across, down) = size, SPANS[chroma]
+    small = (-(-height // down), -(-width // across))
+    rng = np.random.default_rng(depth)
+    shapes = [(height, width), small, small] + [(height, width)] * alpha
+    return [rng.integers(0, 1 << depth, shape).astype(np.uint8 if depth == 8 else np.uint16) for shape in shapes]
+
+
+def spread(plane: NDArray[Any], chroma: str, size: tuple[int, int] = (WIDTH, HEIGHT)) -> NDArray[Any]:
+    """A plane of chroma at the size of the picture, each sample repeated."""
+    across, down = SPANS[chroma]
+    return np.repeat(np.repeat(plane, down, 0), across, 1)[: size[1], : size[0]]
+
+
+@every_style
+@every_chroma
+@settings(max_examples=8, deadline=None)
+@given(box=boxes)
+def test_in_planes_all_that_a_picture_hides_is_hidden_and_no_more(style: Style, chroma: str, box: Box) -> None:
+    planes = noise_planes(chroma, 10, alpha=True)
+    before = [plane.copy() for plane in planes]
+    out = redact_planes(planes, regions(box), style, depth=10, limited=True)
+    across, down = SPANS[chroma]
+    far = radius(box.grow(0), style.shape) > SOFT + 1 / 32
+    black = redact_planes(planes, regions(box), Style("solid", style.shape), depth=10, limited=True)
+    for number, (was, is_, dark) in enumerate(zip(before, out, black, strict=True)):
+        assert np.array_equal(planes[number], was)
+        assert (is_.dtype, is_.shape) == (was.dtype, was.shape)
+        whole = (was, is_) if number in (0, 3) else (spread(was, chroma), spread(is_, chroma))
+        if number in (0, 3):
+            assert np.array_equal(whole[0][far], whole[1][far])
+        # A sample changes only where a pixel of its block is in the mask, or the smallest region of its own grid is.
+        reach = Box(box.left - across, box.top - down, box.right + across, box.bottom + down)
+        away = radius(reach, "box") > SOFT + 0.2
+        assert np.array_equal(whole[0][away], whole[1][away])
+        shown = dark if number in (0, 3) else spread(dark, chroma)
+        assert (shown[radius(box, style.shape) <= 1] == (64, 512, 512, 1023)[number]).all()
+
+
+@every_chroma
+@pytest.mark.parametrize("style", [BLUR, PIXELATE])
+@pytest.mark.parametrize("size", [(97, 63), (96, 64)])
+def test_fine_patterns_are_gone_from_every_plane(style: Style, chroma: str, size: tuple[int, int]) -> None:
+    planes = noise_planes(chroma, 8, size=size)
+    out = redact_planes(planes, regions(Box(8, 4, 80, 60)), Style(style.kind, "box"), depth=8, limited=False)
+    for was, is_ in zip(planes, out, strict=True):
+        window = tuple(slice(round(0.25 * side), round(0.75 * side)) for side in was.shape)
+        a, b = was[window].astype(float), is_[window].astype(float)
+        assert b.std() < 0.35 * a.std()
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.35
+
+
+def test_a_face_that_only_chroma_shows_is_gone_as_it_is_from_a_picture() -> None:
+    yuv = cv2.cvtColor(PORTRAIT, cv2.COLOR_BGR2YCrCb)
+    face = cv2.resize(yuv[:, :, 0], (128, 128), interpolation=cv2.INTER_AREA)
+    planes = [np.full((256, 256), 128, np.uint8), face.astype(np.uint8), np.full((128, 128), 128, np.uint8)]
+    out = redact_planes(planes, regions(FACE), BLUR, depth=8, limited=True)
+    small = Box(FACE.left / 2, FACE.top / 2, FACE.right / 2, FACE.bottom / 2)
+    alike = redact(planes[1], regions(small), BLUR)
+    left, top, right, bottom = (round(v) for v in small.grow(-0.2).to_json())
+    within = (slice(top, bottom), slice(left, right))
+
+    def detail(plane: NDArray[np.uint8]) -> float:
+        return float(cv2.Laplacian(plane[within].astype(np.float32), cv2.CV_32F).std())
+
+    assert detail(out[1]) < 0.15 * detail(planes[1])
+    assert detail(out[1]) <= 1.05 * detail(alike)
+
+
+@pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.parametrize("depth", [8, 10, 12, 16])
+def test_solid_is_black_in_every_depth_and_range(depth: int, limited: bool) -> None:
+    planes = noise_planes("420", depth, alpha=True)
+    out = redact_planes(planes, regions(Box(20, 20, 60, 60)), SOLID, depth=depth, limited=limited)
+    unit = 1 << (depth - 8)
+    assert [int(out[i][40 // n, 40 // n]) for i, n in enumerate((1, 2, 2, 1))] == [
+        16 * unit * limited,
+        128 * unit,
+        128 * unit,
+        (1 << depth) - 1,
+    ]
+
+
+@every_style
+def test_packed_and_grey_planes_are_hidden_as_pictures_are(style: Style) -> None:
+    hidden = regions(Box(10, 10, 50, 50))
+    image, grey = picture(), np.ascontiguousarray(picture()[:, :, 0])
+    [packed] = redact_planes([image], hidden, style, depth=8, limited=False)
+    [single] = redact_planes([grey], hidden, style, depth=8, limited=False)
+    assert np.array_equal(packed, redact(image, hidden, style))
+    assert np.array_equal(single, redact(grey, hidden, style))

@@ -292,7 +292,8 @@ def _moved(box: Box, motion: Motion) -> Box:
 
 
 def _pictures(path: Path) -> Iterator[images.Image]:
-    return (frame.image for frame in media.Reader(path, media.probe(path)))
+    video = media.probe(path)
+    return (images.plain(frame.image, video.colour[2]) for frame in media.Reader(path, video))
 
 
 def _dark(picture: images.Image) -> Mask:

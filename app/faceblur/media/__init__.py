@@ -1,19 +1,25 @@
 """Video in and out, on PyAV: probe, read frames with their time, write a video, check what was written.
 
-Time is an integer pts and a Fraction time base, never a float. Frames are upright (H, W, 3) uint8 BGR.
+Time is an integer pts and a Fraction time base, never a float. Frames are upright: as the decoder's own planes, or as
+(H, W, 3) BGR images, (H, W, 4) BGRA with alpha, uint8, or uint16 where the source has more than 8 bits.
 """
 
 from faceblur.media.check import verify
+from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
 from faceblur.media.sound import Soundtrack
 from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
 
 __all__ = [
+    "FULL",
     "READING",
+    "UNKNOWN",
     "VERSION",
     "Clock",
     "Encoding",
+    "Layout",
     "Picture",
+    "Plane",
     "Reader",
     "Recipe",
     "Sound",
@@ -22,6 +28,8 @@ __all__ = [
     "Video",
     "check_target",
     "family",
+    "from_planes",
+    "planes",
     "probe",
     "verify",
     "write",

@@ -2,32 +2,30 @@
 
 import itertools
 import math
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import av
-import cv2
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from faceblur.domain import Json
 from faceblur.errors import SourceError
-from faceblur.images import Image
+from faceblur.images import Pixels
+from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
 
-# Without these flags swscale moves up to 21 % of the samples of camera clips by more than one step.
-EXACT = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
 READING = 2  # part of what a frame is: count up when frames come out otherwise
-UNKNOWN = 2  # "unspecified" in the colour enumerations of FFmpeg (and of ITU-T H.273)
 # The kinds of file that are written too, and what they are called; only these keep any time a source counts from.
 FAMILIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".webm"}
 
 T = TypeVar("T")
-Picture = Image  # interim
+Picture = Pixels | av.VideoFrame  # what can be written
 
 # What matters is raised, counted and reported. With a level set, decoder threads wait for Python's lock to log an
 # error, and a decoder that is closed meanwhile waits for them, for ever (PyAV issues 751 and 909).
@@ -50,6 +48,9 @@ class Video:
     `start` is the pts of the first frame, `zero` the pts at which an output's time begins (0 unless the container may
     count from anywhere, as MPEG streams do) and `frames` the number of frames that it promises (0: unknown).
     `colour` is what an output in YUV must say: range, primaries, transfer and matrix, numbered as in FFmpeg.
+    `chroma`, `depth` and `alpha` are those of its `Layout`. HDR sources may tell of the display they were `mastered` on
+    (x and y of its red, green, blue and white, lowest and highest luminance in cd/m²), and of their `light`: the
+    brightest pixel and the brightest mean of a frame, in cd/m².
     """
 
     stream: int
@@ -67,9 +68,20 @@ class Video:
     aspect: Fraction
     colour: tuple[int, int, int, int]
     sounds: tuple[Sound, ...]
+    chroma: str = "420"
+    depth: int = 8
+    alpha: bool = False
+    interlaced: bool = False
+    mastered: tuple[float, ...] | None = None
+    light: tuple[int, int] | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """What its pictures are made of; 4:2:0 of 8 bits for those that were split when all frames were that."""
+        return Layout(self.chroma, self.depth, self.alpha)
 
     def to_json(self) -> Json:
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("rate", "time_base", "aspect"):
             values[name] = str(values[name])
         return values | {
@@ -81,7 +93,8 @@ class Video:
     def from_json(cls, value: Json) -> "Video":
         fractions = {name: Fraction(value[name]) for name in ("rate", "time_base", "aspect")}
         sounds = tuple(Sound(**s) for s in value["sounds"])
-        return cls(**{**value, **fractions, "colour": tuple(value["colour"]), "sounds": sounds})
+        tuples = {name: tuple(value[name]) for name in ("colour", "mastered", "light") if value.get(name)}
+        return cls(**{**value, **fractions, **tuples, "sounds": sounds})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +107,37 @@ class Recipe:
     end: Fraction | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timed:
-    """A frame and its time: pts and duration in ticks of the reader's time base."""
+    """A frame and its time: pts and duration in ticks of the reader's time base.
+
+    `decoded` is as the decoder gave it, `size` width and height before it is turned by `rotation` degrees
+    counterclockwise. What is asked for is made once, and only then.
+    """
 
     pts: int
     duration: int
-    image: Image
+    decoded: av.VideoFrame
+    size: tuple[int, int]
+    rotation: int
 
-    @property
-    def frame(self) -> Image:
-        return self.image
+    @cached_property
+    def frame(self) -> av.VideoFrame:
+        """The frame in its canonical pixel format, scaled and upright; not to be written to."""
+        return upright(canonical(self.decoded, self.size), self.rotation)
 
-    @property
+    @cached_property
+    def image(self) -> Pixels:
+        """The frame as (H, W, 3) BGR or (H, W, 4) BGRA; uint8, or full-scale uint16 where it has more than 8 bits."""
+        return image_of(self.decoded, self.size, self.rotation)
+
+    @cached_property
     def checksum(self) -> int:
-        return zlib.crc32(np.ascontiguousarray(self.image[::8]))
+        """A CRC-32 of every eighth row of `frame`: the same in every pass over the same source."""
+        checksum = 0
+        for plane in planes(self.frame):
+            checksum = zlib.crc32(np.ascontiguousarray(plane[::8]).data, checksum)
+        return checksum
 
 
 def probe(path: Path) -> Video:
@@ -125,6 +154,7 @@ def probe(path: Path) -> Video:
         time_base = stream.time_base or Fraction(1, 1000)
         length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
         aspect = stream.sample_aspect_ratio or Fraction(1)
+        layout, side = Layout.of(frame.format.name), {data.type.name: bytes(data) for data in frame.side_data}
         return Video(
             stream=stream.index,
             width=upright[0],
@@ -141,6 +171,12 @@ def probe(path: Path) -> Video:
             aspect=1 / Fraction(aspect) if rotation % 180 else Fraction(aspect),
             colour=_colour(frame),
             sounds=tuple(Sound(s.index, s.codec_context.name) for s in container.streams.audio if s.codec_context),
+            chroma=layout.chroma,
+            depth=layout.depth,
+            alpha=layout.alpha,
+            interlaced=frame.interlaced_frame,
+            mastered=_mastered(side.get("MASTERING_DISPLAY_METADATA")),
+            light=_light(side.get("CONTENT_LIGHT_LEVEL")),
         )
 
 
@@ -158,7 +194,6 @@ class Reader:
         self.damaged = 0
         self.moved = 0
         self._last: int | None = None
-        self._reformatter = VideoReformatter()
 
     @property
     def time_base(self) -> Fraction:
@@ -178,9 +213,10 @@ class Reader:
         return (scale, max(2, round(height * scale / width / 2) * 2)) if scale and scale != width else (width, height)
 
     def __iter__(self) -> Iterator[Timed]:
-        frames = self._timed()
+        frames, rotation = self._timed(), self.video.rotation
+        size = _upright_size(*self.size, rotation)
         for pts, duration, frame in self._resampled(frames) if self.recipe.fps else frames:
-            yield Timed(pts, duration, self._picture(frame))
+            yield Timed(pts, duration, frame, size, rotation)
 
     def _timed(self) -> Iterator[tuple[int, int, Any]]:
         """Decoded frames of the part asked for, with rising pts and their durations in the source's time base."""
@@ -246,15 +282,6 @@ class Reader:
 
     def _tick(self, seconds: Fraction) -> int:
         return self.video.start + round(seconds / self.video.time_base)
-
-    def _picture(self, frame: Any) -> Image:
-        width, height = _upright_size(*self.size, self.video.rotation)
-        frame = self._reformatter.reformat(frame, width, height, "bgr24", interpolation=EXACT)
-        image: Image = frame.to_ndarray()
-        turns = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-        if self.video.rotation in turns:
-            image = cv2.rotate(image, turns[self.video.rotation]).astype(np.uint8, copy=False)
-        return image
 
 
 def opened(path: Path) -> Any:
@@ -336,6 +363,23 @@ def _colour(frame: Any) -> tuple[int, int, int, int]:
         primaries, transfer = (1 if c == UNKNOWN else c for c in (frame.color_primaries, frame.color_trc))
         return 1, primaries, transfer, 1
     return frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace
+
+
+def _mastered(data: bytes | None) -> tuple[float, ...] | None:
+    """The numbers of FFmpeg's AVMasteringDisplayMetadata: ten fractions, and whether colours and light are told."""
+    if data is None:
+        return None
+    *parts, has_colours, has_luminances = struct.unpack("=22i", data[:88])
+    values = tuple(a / b if b else 0.0 for a, b in zip(parts[::2], parts[1::2], strict=True))
+    return values if has_colours and has_luminances else None
+
+
+def _light(data: bytes | None) -> tuple[int, int] | None:
+    """The numbers of FFmpeg's AVContentLightMetadata."""
+    if data is None:
+        return None
+    most, mean = struct.unpack("=2I", data[:8])
+    return (most, mean) if most or mean else None
 
 
 def demuxed(container: Any, path: Path, *streams: Any) -> Iterator[Any]:

@@ -13,9 +13,10 @@ from av.codec.context import Flags
 from numpy.typing import NDArray
 
 from faceblur.errors import MediaError
-from faceblur.images import Image
+from faceblur.images import Pixels
+from faceblur.media.pixels import converted, frame_of, from_planes, planes
 from faceblur.media.sound import Soundtrack, sound_packets
-from faceblur.media.source import EXACT, FAMILIES, UNKNOWN, Sound
+from faceblur.media.source import FAMILIES, Sound
 
 VERSION = 1  # part of a video's stamp: count up when the encoding changes
 _BT709 = (1, 1, 1, 1)  # limited range; primaries, transfer and matrix of HD video
@@ -76,27 +77,34 @@ def check_target(target: Path, sounds: Sequence[Sound]) -> None:
         raise MediaError(f"{target.name}: {target.suffix} cannot hold the source's {names} sound; {advice}")
 
 
-def write(path: Path, images: Iterable[Image], clock: Clock, encoding: Encoding, track: Soundtrack | None) -> None:
-    """Encode (H, W, 3) uint8 BGR images, one for each pts, and copy the sound packet by packet.
+def write(
+    path: Path, pictures: Iterable[Pixels | av.VideoFrame], clock: Clock, encoding: Encoding, track: Soundtrack | None
+) -> None:
+    """Encode pictures, one for each pts, and copy the sound packet by packet.
+
+    Pictures are (H, W, 3) BGR or (H, W, 4) BGRA images, uint8 or full-scale uint16, or frames as `Timed.frame` gives
+    them; frames of the encoding's own pixel format are encoded as they are, sample by sample.
 
     Nothing of the source's metadata is written. Raises MediaError when encoding fails; the file is then to be thrown
     away. The caller gives a temporary path and checks the result with `verify` before it gets its name.
     """
-    pictures = iter(images)
-    first = next(pictures)
+    waiting_pictures = iter(pictures)
+    first = next(waiting_pictures)
     try:
         with av.open(path, "w", options=_muxer_options(path, clock)) as container, sound_packets(track) as source:
             stream = _add_video(container, path, first, clock, encoding)
             copies = {s.index: container.add_stream_from_template(s) for s in source.streams} if source else {}
             waiting = source.packets() if source else iter(())
             held = next(waiting, None)
-            for pts, duration, image in zip(
-                clock.pts, clock.durations(), itertools.chain([first], pictures), strict=True
+            for pts, duration, picture in zip(
+                clock.pts, clock.durations(), itertools.chain([first], waiting_pictures), strict=True
             ):
                 while held is not None and held[0] <= pts * clock.time_base:
                     _mux_copy(container, copies, held[1])
                     held = next(waiting, None)
-                container.mux(stream.encode(_frame(image, pts, duration, clock, stream.codec_context)))
+                frame = _frame(picture, stream.codec_context.pix_fmt, encoding)
+                frame.pts, frame.duration, frame.time_base = pts, duration, clock.time_base
+                container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
             for _, packet in itertools.chain([held] if held else [], waiting):
                 _mux_copy(container, copies, packet)
@@ -128,8 +136,8 @@ def _muxer_options(path: Path, clock: Clock) -> dict[str, str]:
     return {"movflags": "+faststart", "movie_timescale": str(ticks * max(1, -(-10000 // ticks)))}
 
 
-def _add_video(container: Any, path: Path, image: Image, clock: Clock, encoding: Encoding) -> Any:
-    height, width = image.shape[:2]
+def _add_video(container: Any, path: Path, picture: Pixels | av.VideoFrame, clock: Clock, encoding: Encoding) -> Any:
+    width, height = _size(picture)
     if path.suffix.lower() == ".webm":
         codec, options = "libvpx-vp9", {"crf": str(encoding.crf), "b": "0", "row-mt": "1", "cpu-used": "4"}
     else:
@@ -149,16 +157,20 @@ def _add_video(container: Any, path: Path, image: Image, clock: Clock, encoding:
     return stream
 
 
-def _frame(image: Image, pts: int, duration: int, clock: Clock, context: Any) -> Any:
-    frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-    frame = frame.reformat(
-        format=context.pix_fmt,
-        interpolation=EXACT,
-        dst_colorspace=context.colorspace if context.colorspace != UNKNOWN else None,
-        dst_color_range=context.color_range or None,
-    )
-    frame.pts, frame.duration, frame.time_base = pts, duration, clock.time_base
+def _frame(picture: Pixels | av.VideoFrame, pixel_format: str, encoding: Encoding) -> av.VideoFrame:
+    if not isinstance(picture, av.VideoFrame):
+        return frame_of(picture, pixel_format, encoding.colour)
+    frame = converted(picture, (picture.width, picture.height), pixel_format)
+    # A copy without side data: captions, user data and display matrices of the source would be encoded too.
+    frame = from_planes(planes(frame), frame)
+    frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace = encoding.colour
     return frame
+
+
+def _size(picture: Pixels | av.VideoFrame) -> tuple[int, int]:
+    if isinstance(picture, av.VideoFrame):
+        return picture.width, picture.height
+    return picture.shape[1], picture.shape[0]
 
 
 def _mux_copy(container: Any, copies: dict[int, Any], packet: Any) -> None:
