@@ -70,7 +70,7 @@ class _Output:
         usual = self.usual("blurred")
         target = self.context.options.out or usual
         target = target / usual.name if target.is_dir() else target
-        media.check_target(target, self.soundtrack.sounds if self.soundtrack else ())
+        media.check_target(target, self.soundtrack)
         source = self.job.source_path(self.origin) if self.origin else None
         if source and source.exists() and target.exists() and target.samefile(source):
             raise UsageError(f"{target} is the source itself; name another output with -o")
@@ -170,6 +170,7 @@ class _Assembly:
         is still known to be ours.
         """
         began, before = time.monotonic(), self.job.report()
+        self._tell_recoded(target)
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
             media.write(temporary, self._pictures(kind, stamps), self.clock, self._encoding(), self.soundtrack)
@@ -178,6 +179,16 @@ class _Assembly:
             facts |= {"replaces": self.output.known_sha256(kind, target), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
             self.job.write_report(before | self._facts() | {kind: facts})
+
+    def _tell_recoded(self, target: Path) -> None:
+        """Warn of sound that is encoded anew although nobody asked for it to be distorted."""
+        track = self.soundtrack
+        if track and not track.distort and (recoded := track.recoded(target)):
+            names = ", ".join(sorted({sound.codec for sound in recoded}))
+            self.context.progress.warn(
+                f"{target.name}: {target.suffix} cannot hold the source's {names} sound, so it is encoded anew; "
+                f"an output named .mkv keeps it as it is"
+            )
 
     def _pictures(self, kind: str, stamps: Sequence[str]) -> Iterator[images.Image]:
         """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
@@ -219,7 +230,8 @@ class _Assembly:
         times = [str(self.clock.time_base), list(self.clock.pts), self.clock.end]
         origin, sound = self.origin, self.soundtrack
         source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
-        part = [str(sound.begin), str(sound.end)] if sound else []
+        streams = [[s.index for s in streams] for streams in (sound.sounds, sound.subtitles)] if sound else []
+        part = [str(sound.begin), str(sound.end), sound.distort, streams] if sound else []
         options = self.context.options
         return digest("video", media.VERSION, list(made), times, source, part, options.crf, options.preset)
 
@@ -232,8 +244,10 @@ class _Assembly:
 
 
 def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soundtrack | None:
-    """The source's sound, or the part of it that belongs to the part of the picture that was split."""
-    if origin is None or not origin.video.sounds:
+    """The source's sound, and its subtitles if they are asked for, or the part that belongs to what was split."""
+    options = context.options
+    sounds = origin.video.sounds if origin and options.audio != "drop" else ()
+    if origin is None or not (sounds or options.subtitles == "keep"):
         return None
     path = job.source_path(origin)
     if not path.is_file():
@@ -244,4 +258,7 @@ def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soun
         )
     begin = origin.offset * origin.shown.time_base
     end = begin + origin.shown.end * origin.shown.time_base
-    return media.Soundtrack(path, origin.video.sounds, begin or None, end if origin.is_part else None)
+    subtitles = media.subtitles(path) if options.subtitles == "keep" else ()
+    return media.Soundtrack(
+        path, sounds, begin or None, end if origin.is_part else None, subtitles, options.audio == "distort"
+    )

@@ -3,8 +3,8 @@
 Time is an integer pts and a Fraction time base, never a float. Frames are upright (H, W, 3) uint8 BGR.
 """
 
-from faceblur.media.check import verify
-from faceblur.media.sound import Soundtrack
+from faceblur.media.check import again, measure, verify
+from faceblur.media.sound import Soundtrack, subtitles
 from faceblur.media.source import Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
 
@@ -18,9 +18,12 @@ __all__ = [
     "Soundtrack",
     "Timed",
     "Video",
+    "again",
     "check_target",
     "family",
+    "measure",
     "probe",
+    "subtitles",
     "verify",
     "write",
     "write_sound",

@@ -17,12 +17,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from faceblur.domain import Json
 from faceblur.errors import SourceError
 from faceblur.images import Image
+from faceblur.media.containers import FAMILIES
 
 # Without these flags swscale moves up to 21 % of the samples of camera clips by more than one step.
 EXACT = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
 UNKNOWN = 2  # "unspecified" in the colour enumerations of FFmpeg (and of ITU-T H.273)
-# The kinds of file that are written too, and what they are called; only these keep any time a source counts from.
-FAMILIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".webm"}
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ av.logging.set_level(None)
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """One audio stream of a source: its index in the file and its codec."""
+    """One stream of sound, or of subtitles: its index in the file and its codec ("": unknown to us)."""
 
     index: int
     codec: str
@@ -129,7 +128,9 @@ def probe(path: Path) -> Video:
             duration_s=float(length),
             aspect=1 / Fraction(aspect) if rotation % 180 else Fraction(aspect),
             colour=_colour(frame),
-            sounds=tuple(Sound(s.index, s.codec_context.name) for s in container.streams.audio if s.codec_context),
+            sounds=tuple(
+                Sound(s.index, s.codec_context.name if s.codec_context else "") for s in container.streams.audio
+            ),
         )
 
 
