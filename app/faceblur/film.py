@@ -1,7 +1,7 @@
 """A finished video: which file it becomes, what it is made from, and the proof that it is what it must be."""
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -34,7 +34,18 @@ class Film:
     def soundtrack(self) -> media.Soundtrack | None:
         """The source's sound, or the part that belongs to the pictures; SourceError when the source is not there."""
         origin = self.origin
-        return _soundtrack(self.job, origin, self.context) if origin else None
+        track = self._track(origin) if origin else None
+        if not origin or not track:
+            return None
+        path = track.path
+        if not path.is_file():
+            raise SourceError(f"the sound of {self.job.name} is in {path}, which is not there; put it back")
+        if path.stat().st_size != origin.size or self.context.sha256(path) != origin.sha256:
+            advice = f"run `faceblur clean {self.job.name}` and start again"
+            raise IncompleteError(f"{path} is no longer what {self.job.name} was made from; {advice}")
+        begin = origin.offset * origin.shown.time_base
+        end = begin + origin.shown.end * origin.shown.time_base
+        return replace(track, begin=begin or None, end=end if origin.is_part else None)
 
     @property
     def ending(self) -> str:
@@ -43,27 +54,48 @@ class Film:
         return media.family(self.job.source_path(origin) if origin else None, self._sounds)
 
     def check(self, target: Path) -> None:
-        """MediaError unless `target` names a kind of file that can hold the video."""
-        media.check_target(target, self._sounds)
+        """MediaError unless `target` names a kind of file that can hold the video, its sound and its subtitles."""
+        origin = self.origin
+        media.check_target(target, self._track(origin) if origin else None)
 
     @property
     def _sounds(self) -> tuple[media.Sound, ...]:
         origin = self.origin
-        return origin.video.sounds if origin else ()
+        return origin.video.sounds if origin and self.context.options.audio != "drop" else ()
+
+    def _track(self, origin: Origin) -> media.Soundtrack | None:
+        """The source's sound, and its subtitles if they are asked for, whole."""
+        path, options = self.job.source_path(origin), self.context.options
+        words = media.subtitles(path) if options.subtitles == "keep" else ()
+        if not self._sounds and not words:
+            return None
+        return media.Soundtrack(path, self._sounds, subtitles=words, distort=options.audio == "distort")
 
     def about(self, plan: Plan) -> list[object]:
         """All that the video is made from besides its pictures."""
-        clock, origin, sound, options = self.clock(plan), self.origin, self.soundtrack, self.context.options
+        clock, origin, track, options = self.clock(plan), self.origin, self.soundtrack, self.context.options
         times = [str(clock.time_base), list(clock.pts), clock.end]
         source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
-        part = [str(sound.begin), str(sound.end)] if sound else []
+        streams = [[s.index for s in streams] for streams in (track.sounds, track.subtitles)] if track else []
+        part = [str(track.begin), str(track.end), track.distort, streams] if track else []
         return ["video", media.VERSION, times, source, part, options.crf, options.preset]
 
     def write(self, path: Path, plan: Plan, kind: str, stamps: Sequence[str]) -> Json:
         """Encode the "blurred" or "debug" pictures to a temporary path and check the result; figures for the report."""
         clock = self.clock(plan)
+        self._tell_recoded(path)
         media.write(path, self.pictures(plan, kind, stamps), clock, self._encoding(clock), self.soundtrack)
         return media.verify(path, clock, (plan.width, plan.height), self.soundtrack)
+
+    def _tell_recoded(self, path: Path) -> None:
+        """Warn of sound that is encoded anew although nobody asked for it to be distorted."""
+        track = self.soundtrack
+        if track and not track.distort and (recoded := track.recoded(path)):
+            names = ", ".join(sorted({sound.codec for sound in recoded}))
+            self.context.progress.warn(
+                f"{self.job.name}: {path.suffix} cannot hold the source's {names} sound, so it is encoded anew; "
+                f"an output named .mkv keeps it as it is"
+            )
 
     def clock(self, plan: Plan) -> media.Clock:
         return self.job.clock(plan, self.context.options.fps)
@@ -85,18 +117,3 @@ class Film:
         video = origin.video
         rate = average if origin.recipe["fps"] else video.rate
         return media.Encoding(crf, preset, rate, video.aspect, video.colour)
-
-
-def _soundtrack(job: Job, origin: Origin, context: Context) -> media.Soundtrack | None:
-    if not origin.video.sounds:
-        return None
-    path = job.source_path(origin)
-    if not path.is_file():
-        raise SourceError(f"the sound of {job.name} is in {path}, which is not there; put it back and assemble again")
-    if path.stat().st_size != origin.size or context.sha256(path) != origin.sha256:
-        raise IncompleteError(
-            f"{path} is no longer what {job.name} was split from; run `faceblur clean {job.name}` and start again"
-        )
-    begin = origin.offset * origin.shown.time_base
-    end: Fraction = begin + origin.shown.end * origin.shown.time_base
-    return media.Soundtrack(path, origin.video.sounds, begin or None, end if origin.is_part else None)

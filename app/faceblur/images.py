@@ -172,7 +172,7 @@ def stamp_of(data: bytes) -> str | None:
     return data[_IHDR_END + 4 + len(prefix) : _IHDR_END + 8 + length].decode("latin-1")
 
 
-def write_frame(path: Path, image: Image, shows: str) -> None:
+def write_frame(path: Path, image: Pixels, shows: str) -> None:
     """Write a PNG file, whole or not at all, that keeps the fingerprint `shows` until somebody changes its pictures."""
     data = encode(image)
     files.write(path, stamped(data, f"{_SHOWS}{shows} {digest(_chunks(io.BytesIO(data)))}"))

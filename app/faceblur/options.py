@@ -20,6 +20,8 @@ KINDS = ("faces", "plates", "heads", "persons")
 TTA = ("none", "flip", "scales", "full")
 STYLES = ("blur", "pixelate", "solid")
 SHAPES = ("ellipse", "box")
+AUDIO = ("keep", "drop", "distort")
+SUBTITLES = ("drop", "keep")
 OVERLAYS = ("time", "frame")
 
 
@@ -75,11 +77,15 @@ class Options:
     preset: str = "medium"
     frames: str = "keep"
     no_frames: bool = False
+    audio: str = "keep"
+    subtitles: str = "drop"
 
     def __post_init__(self) -> None:
         _one_of("style", self.style, STYLES)
         _one_of("shape", self.shape, SHAPES)
         _one_of("frames", self.frames, ("keep", "delete"))
+        _one_of("audio", self.audio, AUDIO)
+        _one_of("subtitles", self.subtitles, SUBTITLES)
         _one_of("damaged", self.damaged, ("refuse", "accept"))
         for name in self.overlay:
             _one_of("overlay", name, OVERLAYS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import KINDS, OVERLAYS, SHAPES, STYLES, TTA, Options, processors
+from faceblur.options import AUDIO, KINDS, OVERLAYS, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
 from faceblur.progress import KINDS as PROGRESS
 from faceblur.progress import Progress, create
 from faceblur.stop import Stop
@@ -138,6 +138,8 @@ OUT = (
     option("-o", "--out", type=click.Path(path_type=Path), help="Output file; a folder for several."),
     option("--crf", type=int, default=DEFAULTS.crf, help="Quality: lower is better and larger."),
     option("--preset", default=DEFAULTS.preset, metavar="PRESET", help="x264 preset: ultrafast to veryslow."),
+    option("--audio", type=click.Choice(AUDIO), default=DEFAULTS.audio, help="The sound; distort changes voices."),
+    option("--subtitles", type=click.Choice(SUBTITLES), default=DEFAULTS.subtitles, help="They may name people."),
 )
 FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsewhere."),)
 DIRECT = (option("--no-frames", is_flag=True, help="Write no frame files: quicker, and nothing to review by hand."),)

@@ -4,9 +4,9 @@ Time is an integer pts and a Fraction time base, never a float. Frames are uprig
 (H, W, 3) BGR images, (H, W, 4) BGRA with alpha, uint8, or uint16 where the source has more than 8 bits.
 """
 
-from faceblur.media.check import verify
+from faceblur.media.check import again, measure, verify
 from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
-from faceblur.media.sound import Soundtrack
+from faceblur.media.sound import Soundtrack, subtitles
 from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
 
@@ -26,11 +26,14 @@ __all__ = [
     "Soundtrack",
     "Timed",
     "Video",
+    "again",
     "check_target",
     "family",
     "from_planes",
+    "measure",
     "planes",
     "probe",
+    "subtitles",
     "verify",
     "write",
     "write_sound",

@@ -18,11 +18,10 @@ import numpy as np
 from faceblur.domain import Json
 from faceblur.errors import SourceError
 from faceblur.images import Pixels
+from faceblur.media.containers import FAMILIES
 from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
 
 READING = 2  # part of what a frame is: count up when frames come out otherwise
-# The kinds of file that are written too, and what they are called; only these keep any time a source counts from.
-FAMILIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".webm"}
 
 T = TypeVar("T")
 Picture = Pixels | av.VideoFrame  # what can be written
@@ -34,7 +33,7 @@ av.logging.set_level(None)
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """One audio stream of a source: its index in the file and its codec."""
+    """One stream of sound, or of subtitles: its index in the file and its codec ("": unknown to us)."""
 
     index: int
     codec: str
@@ -170,7 +169,9 @@ def probe(path: Path) -> Video:
             duration_s=float(length),
             aspect=1 / Fraction(aspect) if rotation % 180 else Fraction(aspect),
             colour=_colour(frame),
-            sounds=tuple(Sound(s.index, s.codec_context.name) for s in container.streams.audio if s.codec_context),
+            sounds=tuple(
+                Sound(s.index, s.codec_context.name if s.codec_context else "") for s in container.streams.audio
+            ),
             chroma=layout.chroma,
             depth=layout.depth,
             alpha=layout.alpha,

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 
 from faceblur.errors import MediaError
 from faceblur.images import Pixels
+from faceblur.media.containers import FAMILIES, MP4, holds
 from faceblur.media.pixels import converted, frame_of, from_planes, planes
-from faceblur.media.sound import Soundtrack, sound_packets
-from faceblur.media.source import FAMILIES, Sound
+from faceblur.media.sound import Soundtrack, carried
+from faceblur.media.source import Sound
 
 VERSION = 1  # part of a video's stamp: count up when the encoding changes
 _BT709 = (1, 1, 1, 1)  # limited range; primaries, transfer and matrix of HD video
-MP4 = (".mp4", ".m4v", ".mov")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +67,52 @@ def family(source: Path | None, sounds: Sequence[Sound]) -> str:
     return next((ending for ending in (own, usual) if ending and not _unfit(ending, sounds)), ".mkv")
 
 
-def check_target(target: Path, sounds: Sequence[Sound]) -> None:
-    """MediaError unless the container that `target` names can hold an encoded picture and this sound."""
+def check_target(target: Path, track: Soundtrack | None) -> None:
+    """MediaError unless a video can be written to `target`, with all the sound and the subtitles of `track`."""
     if target.suffix.lower() not in FAMILIES:
         raise MediaError(f"{target.name}: cannot write this kind of file; name it .mp4, .mov, .mkv or .webm")
-    unfit = _unfit(target.suffix.lower(), sounds)
-    if unfit:
-        names = ", ".join(av.Codec(name, "r").canonical_name for name in unfit)
-        advice = "name the output .mkv, which holds any sound"
-        raise MediaError(f"{target.name}: {target.suffix} cannot hold the source's {names} sound; {advice}")
+    if track and not all(s.codec for s in track.sounds):
+        raise MediaError(
+            f"{track.path.name} has sound in a format that is unknown here; leave all sound out with --audio drop"
+        )
+    for words in track.subtitles if track else ():
+        if words.codec not in holds(target) and not (words.codec and av.Codec(words.codec, "r").text_sub):
+            advice = "name the output .mkv, or leave them out with --subtitles drop"
+            name = words.codec or "unknown"
+            raise MediaError(f"{target.name}: {target.suffix} cannot hold the source's {name} subtitles; {advice}")
 
 
 def write(
     path: Path, pictures: Iterable[Pixels | av.VideoFrame], clock: Clock, encoding: Encoding, track: Soundtrack | None
 ) -> None:
-    """Encode pictures, one for each pts, and copy the sound packet by packet.
+    """Encode pictures, one for each pts, and copy the sound, or encode it anew where `path` asks for it.
 
     Pictures are (H, W, 3) BGR or (H, W, 4) BGRA images, uint8 or full-scale uint16, or frames as `Timed.frame` gives
     them; frames of the encoding's own pixel format are encoded as they are, sample by sample.
 
-    Nothing of the source's metadata is written. Raises MediaError when encoding fails; the file is then to be thrown
-    away. The caller gives a temporary path and checks the result with `verify` before it gets its name.
+    Nothing of the source's metadata is written but the language of sound and subtitles, and what each is for. Raises
+    MediaError when encoding fails; the file is then to be thrown away. The caller gives a temporary path and checks the
+    result with `verify` before it gets its name.
     """
     waiting_pictures = iter(pictures)
     first = next(waiting_pictures)
     try:
-        with av.open(path, "w", options=_muxer_options(path, clock)) as container, sound_packets(track) as source:
+        with av.open(path, "w", options=_muxer_options(path, clock)) as container, ExitStack() as opened:
             stream = _add_video(container, path, first, clock, encoding)
-            copies = {s.index: container.add_stream_from_template(s) for s in source.streams} if source else {}
-            waiting = source.packets() if source else iter(())
+            waiting = opened.enter_context(carried(track, container, path))
             held = next(waiting, None)
             for pts, duration, picture in zip(
                 clock.pts, clock.durations(), itertools.chain([first], waiting_pictures), strict=True
             ):
                 while held is not None and held[0] <= pts * clock.time_base:
-                    _mux_copy(container, copies, held[1])
+                    container.mux_one(held[1])
                     held = next(waiting, None)
                 frame = _frame(picture, stream.codec_context.pix_fmt, encoding)
                 frame.pts, frame.duration, frame.time_base = pts, duration, clock.time_base
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
             for _, packet in itertools.chain([held] if held else [], waiting):
-                _mux_copy(container, copies, packet)
+                container.mux_one(packet)
     except av.FFmpegError as error:
         if isinstance(error, OSError):  # a full disk, say: whoever gave the path says it better
             raise
@@ -173,24 +178,5 @@ def _size(picture: Pixels | av.VideoFrame) -> tuple[int, int]:
     return picture.shape[1], picture.shape[0]
 
 
-def _mux_copy(container: Any, copies: dict[int, Any], packet: Any) -> None:
-    packet.stream = copies[packet.stream_index]
-    container.mux_one(packet)
-
-
-def _unfit(ending: str, sounds: Sequence[Sound]) -> list[str]:
-    with av.open(_Nowhere(), "w", format=_FORMATS[FAMILIES[ending]]) as container:
-        holds = container.supported_codecs
-    return sorted({s.codec for s in sounds} - set(holds)) if ending != ".mkv" else []
-
-
-_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
-
-
-class _Nowhere:
-    """A file that forgets: to ask a muxer what it can hold without writing anything."""
-
-    name = "nowhere"
-
-    def write(self, data: bytes) -> int:
-        return len(data)
+def _unfit(ending: str, sounds: Sequence[Sound]) -> bool:
+    return not {s.codec for s in sounds} <= holds(Path(f"any{ending}"))

@@ -1,0 +1,40 @@
+"""The kinds of file that are written, and what each of them can hold."""
+
+from functools import cache
+from pathlib import Path
+
+import av
+
+# The endings that are written, and what they are called; only these kinds keep any time a source counts from.
+FAMILIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".webm"}
+MP4 = (".mp4", ".m4v", ".mov")
+_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+# What is written where a stream cannot be copied.
+_SOUND = {".webm": "libopus"}
+_SUBTITLES = {".mp4": "mov_text", ".mov": "mov_text", ".mkv": "subrip", ".webm": "webvtt"}
+
+
+@cache
+def holds(path: Path) -> frozenset[str]:
+    """The names of the codecs that a file with this ending can hold."""
+    with av.open(_Nowhere(), "w", format=_FORMATS[FAMILIES[path.suffix.lower()]]) as container:
+        return frozenset(container.supported_codecs)
+
+
+def sound_encoder(path: Path) -> str:
+    """The encoder of sound that cannot be copied into a file with this ending."""
+    return _SOUND.get(path.suffix.lower(), "aac")
+
+
+def subtitle_encoder(path: Path) -> str:
+    """The encoder of subtitles that cannot be copied into a file with this ending."""
+    return _SUBTITLES[FAMILIES[path.suffix.lower()]]
+
+
+class _Nowhere:
+    """A file that forgets: to ask a muxer what it can hold without writing anything."""
+
+    name = "nowhere"
+
+    def write(self, data: bytes) -> int:
+        return len(data)
