@@ -117,7 +117,8 @@ def _tiff_foreign(data: bytes, block: bytes) -> bool:
             if block:
                 own.load(block)
             # `parse` has refused files of several pictures.
-            return not set(getattr(picture, "tag_v2", ())) <= _TIFF_TAGS | set(own)
+            tags: set[int] = set(getattr(picture, "tag_v2", ()))
+            return not tags <= _TIFF_TAGS | set(own)
 
 
 def _boxes_foreign(data: bytes, block: bytes) -> bool:

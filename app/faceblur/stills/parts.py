@@ -31,7 +31,7 @@ _PNG_KEPT = {
     b"cICP": (4,),
     b"bKGD": (1, 2, 6),
 }
-_PNG_COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
+_PNG_SHOWN = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"pHYs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class Parts:
     """A file taken apart: the pieces of its picture in their order, and apart from them what may go with it.
 
     `icc` is a valid ICC profile or empty, `exif` an EXIF block from its TIFF header on or empty, `colour` the PNG
-    chunks that say what the samples mean. `damage` says what is wrong with the file; empty when it is whole.
+    chunks that say what the samples mean and how large a pixel is. `damage` says what is wrong with the file; empty
+    when it is whole.
     """
 
     kind: str
@@ -159,7 +160,7 @@ def _walk_png(data: bytes) -> Parts:
         position = end + 4
     if not pieces or pieces[0][4:8] != b"IHDR":
         damage = damage or "it holds no picture"
-    colour = tuple(p for p in pieces if p[4:8] in _PNG_COLOUR)
+    colour = tuple(p for p in pieces if p[4:8] in _PNG_SHOWN)
     return Parts("png", tuple(pieces), icc, exif, colour, damage)
 
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
 from faceblur.errors import MissingError, SourceError
 from faceblur.stills import exif
 from faceblur.stills.kinds import HEIC_HINT, KINDS, can_write, kind
-from faceblur.stills.parts import Parts, profile, walk
+from faceblur.stills.parts import Parts, chunk, profile, walk
 
 Pixels = NDArray[np.unsignedinteger[Any]]  # (H, W, C) uint8 or uint16: C is 1 (grey), 3 (BGR) or 4 (BGRA)
 
@@ -64,7 +64,7 @@ class Still:
     dpi: tuple[float, float] | None = None
     jpeg: Jpeg | None = None
     chroma: str = "4:4:4"  # of HEIC and AVIF
-    colour: tuple[bytes, ...] = ()  # PNG chunks that say what the samples mean
+    colour: tuple[bytes, ...] = ()  # PNG chunks that say what the samples mean and how large a pixel is
     groups: exif.Groups = field(default_factory=dict)
     changes: tuple[str, ...] = ()
     cleared: bool = False  # whether there were colours under full transparency
@@ -173,7 +173,7 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
         dpi=decoded.dpi[::-1] if decoded.dpi and orientation >= 5 else decoded.dpi,
         jpeg=decoded.jpeg,
         chroma=decoded.chroma,
-        colour=parts.colour if parts else (),
+        colour=tuple(_turned(c) if orientation >= 5 else c for c in parts.colour) if parts else (),
         groups=exif.groups(block),
         changes=decoded.changes,
         cleared=cleared,
@@ -406,6 +406,11 @@ def _upright(image: Pixels, orientation: int) -> Pixels:
         -1: (slice(None, None, -1), slice(None, None, -1)),
     }
     return np.ascontiguousarray(turned[flips[axis]])
+
+
+def _turned(piece: bytes) -> bytes:
+    """A PNG chunk of a picture turned by 90 degrees: pixels are then as wide as they were high."""
+    return chunk(b"pHYs", piece[12:16] + piece[8:12] + piece[16:17]) if piece[4:8] == b"pHYs" else piece
 
 
 def _cleared(image: Pixels) -> tuple[Pixels, bool]:

@@ -5,6 +5,7 @@ were: 47 to 70 dB at the source's size, where a fixed quality of 95 gives 40 to 
 """
 
 import io
+import itertools
 import struct
 import zlib
 from collections.abc import Callable, Collection
@@ -13,8 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL import Image, ImageFile
 
 from faceblur import files
 from faceblur.errors import MediaError, MissingError, SourceError, UsageError
@@ -90,11 +90,17 @@ def _encode_jpeg(still: Still, image: Pixels, keep: Collection[str]) -> bytes:
         )
         options["progressive"] = source.progressive
         if source.tables and (not still.turned or (still.width % 16 == 0 and still.height % 16 == 0)):
+            del options["quality"]  # by which the tables would be scaled
             options["qtables"] = [table if upright else _transposed(table) for table in source.tables]
     if still.grey:
         del options["subsampling"]
         options["qtables"] = options["qtables"][:1] if "qtables" in options else None
-    return _assembled("jpeg", _saved(image, "JPEG", dpi=_whole(still.dpi), **options), still, keep)
+    # A JPEG has to fit into Pillow's buffer, whose usual size is too small for noise at full quality.
+    before, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, max(ImageFile.MAXBLOCK, 4 * image.size)
+    try:
+        return _assembled("jpeg", _saved(image, "JPEG", dpi=_whole(still.dpi), **options), still, keep)
+    finally:
+        ImageFile.MAXBLOCK = before
 
 
 def _transposed(table: tuple[int, ...]) -> list[int]:
@@ -125,7 +131,7 @@ def _assembled(kind: str, data: bytes, still: Still, keep: Collection[str]) -> b
     if parts is None or parts.damage:
         raise ValueError(f"what was encoded cannot be read: {parts.damage if parts else kind}")
     colour = still.colour
-    if kind == "png" and still.dpi:
+    if still.dpi and not any(c[4:8] == b"pHYs" for c in colour):
         across, down = (round(v / _CM_PER_INCH * 100) for v in still.dpi)
         colour = (*colour, chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
     icc = b"" if kind == "webp" and still.grey else still.icc  # WebP has colours only
@@ -142,18 +148,14 @@ def _encode_tiff(still: Still, image: Pixels, keep: Collection[str]) -> bytes:
     pixels: Pixels = image if samples == 1 else np.asarray(cv2.cvtColor(image, _TO_RGB[samples]), image.dtype)
     rows = max(1, _TIFF_STRIP // (width * samples * image.itemsize))
     strips = [_deflated(pixels[i : i + rows]) for i in range(0, height, rows)]
-    body = b"".join(s + b"\0" * (len(s) % 2) for s in strips)
     tags = exif.directory(still.groups, keep)
-    offsets, position = [], 8
-    for piece in strips:
-        offsets.append(position)
-        position += len(piece) + len(piece) % 2
     for tag, type_, value in (
         (256, 4, width),
         (257, 4, height),
         (258, 3, (still.depth,) * samples),
         (259, 3, 8),  # deflate
         (262, 3, 1 if samples == 1 else 2),  # black is zero, or RGB
+        (273, 4, tuple(itertools.accumulate((len(s) for s in strips[:-1]), initial=0))),  # Pillow adds where they begin
         (277, 3, samples),
         (278, 4, rows),
         (279, 4, tuple(len(s) for s in strips)),
@@ -165,16 +167,7 @@ def _encode_tiff(still: Still, image: Pixels, keep: Collection[str]) -> bytes:
     ):
         tags.tagtype[tag] = type_
         tags[tag] = value
-    return struct.pack("<2sHI", b"II", 42, position) + body + _with_offsets(tags, offsets, position)
-
-
-def _with_offsets(tags: ImageFileDirectory_v2, offsets: list[int], position: int) -> bytes:
-    """The directory at `position`. Pillow moves strip offsets to behind it, and ours lie before it."""
-    tags.tagtype[273] = 4
-    tags[273] = tuple(offsets)
-    moved = position + len(tags.tobytes(position))
-    tags[273] = tuple(offset - moved for offset in offsets)
-    return tags.tobytes(position)
+    return b"".join([b"II*\0\x08\0\0\0", tags.tobytes(8), *strips])
 
 
 def _deflated(rows: Pixels) -> bytes:
