@@ -1,0 +1,27 @@
+"""Photos in and out: read one upright with what an output must repeat, write it anew or stripped, check the file.
+
+Pictures are (H, W, C) uint8 or uint16: C is 1 (grey), 3 (BGR) or 4 (BGRA).
+"""
+
+from faceblur.stills.check import verify
+from faceblur.stills.exif import GROUPS
+from faceblur.stills.kinds import KINDS, can_write, is_still
+from faceblur.stills.source import MAX_PIXELS, Jpeg, Pixels, Still, read
+from faceblur.stills.target import VERSION, check_target, strip, write
+
+__all__ = [
+    "GROUPS",
+    "KINDS",
+    "MAX_PIXELS",
+    "VERSION",
+    "Jpeg",
+    "Pixels",
+    "Still",
+    "can_write",
+    "check_target",
+    "is_still",
+    "read",
+    "strip",
+    "verify",
+    "write",
+]

@@ -1,0 +1,144 @@
+"""Checking a written photo by reading it again: it shows what was meant, and nothing else is in the file."""
+
+import io
+import struct
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from faceblur.errors import MediaError, SourceError
+from faceblur.images import read_bytes
+from faceblur.stills import exif
+from faceblur.stills.kinds import LOSSLESS, named
+from faceblur.stills.parts import walk
+from faceblur.stills.source import Pixels, Still, parse
+
+_BLOCK = 8  # pixels; chroma may be stored at half the resolution, means over a block may not
+_MIN_PSNR_DB = 30.0  # brightness, over the whole picture
+_MAX_BLOCK_ERROR = 24.0  # of a block's mean, in 255 levels, in any channel
+_TIFF_TAGS = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296, 317, 338, 34675})
+_BOXES = {b"ftyp", b"meta", b"mdat", b"free"}
+
+
+def verify(
+    path: Path, still: Still, image: Pixels, *, kept: Collection[str] = (), stripped: bool = False
+) -> dict[str, Any]:
+    """Facts about the photo in `path`, for a report; MediaError unless it shows `image` and holds nothing else.
+
+    `still` is the source, `image` (H, W, C) what was to be written, `kept` the groups of metadata in it. With
+    `stripped` the pixels have to be equal, as they have in kinds that lose nothing.
+    """
+    data = read_bytes(path)
+    try:
+        found = parse(data, path)
+    except SourceError as error:
+        raise MediaError(f"{path.name} cannot be read after it was written: {error}") from error
+    block = exif.block(still.groups, kept)
+    for what, wrong in (
+        ("its kind", found.kind != named(path)),
+        ("its size", (found.width, found.height) != (still.width, still.height)),
+        ("its depth", found.depth != still.depth),
+        ("its orientation", found.turned),
+        ("its transparency", found.alpha != still.alpha),
+        ("its colour profile", found.icc != still.icc and not _unprofiled(found, still)),
+        ("its resolution", not _same_dpi(found, still)),
+        ("its metadata", _foreign(found.kind, data, block)),
+        ("the metadata that was to be kept", found.groups != exif.groups(block)),
+    ):
+        if wrong:
+            raise MediaError(f"{path.name} is not what was to be written: {what} differs; please report this")
+    exact = stripped or found.kind in LOSSLESS or (found.kind == "webp" and found.lossless and still.lossless)
+    facts = _compare(path, found.image, image, exact)
+    size = {"width": found.width, "height": found.height, "depth": found.depth, "bytes": len(data)}
+    return {"kind": found.kind, **size, "profile": bool(found.icc), "kept": sorted(kept), **facts}
+
+
+def _unprofiled(found: Still, still: Still) -> bool:
+    """Whether the profile is one of grey, which a kind that has only colours cannot use."""
+    return still.grey and not found.grey and not found.icc
+
+
+def _same_dpi(found: Still, still: Still) -> bool:
+    if found.kind not in ("jpeg", "png", "tiff", "bmp") or still.dpi is None:
+        return True
+    return found.dpi is not None and bool(np.allclose(found.dpi, still.dpi, rtol=0.01, atol=0.51))
+
+
+def _compare(path: Path, found: Pixels, image: Pixels, exact: bool) -> dict[str, Any]:
+    found, image = _coloured(found), _coloured(image)
+    if np.array_equal(found, image):
+        return {"exact": True}
+    if exact:
+        raise MediaError(f"{path.name} does not show what was to be written, pixel for pixel; please report this")
+    levels = np.iinfo(image.dtype).max / 255
+    grey_found, grey = (cv2.cvtColor(p[:, :, :3], cv2.COLOR_BGR2GRAY) for p in (found, image))
+    psnr_db = float(cv2.PSNR(grey_found, grey, R=255 * levels))
+    error = float(np.abs(_means(found) - _means(image)).max() / levels)
+    if psnr_db < _MIN_PSNR_DB or error > _MAX_BLOCK_ERROR:
+        raise MediaError(
+            f"{path.name} shows something else than was to be written ({psnr_db:.1f} dB, a block is off by "
+            f"{error:.0f} levels); name it .png"
+        )
+    return {"exact": False, "psnr_db": round(psnr_db, 1), "block_error": round(error, 1)}
+
+
+def _coloured(image: Pixels) -> Pixels:
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+
+def _means(image: Pixels) -> Any:
+    height, width = image.shape[:2]
+    size = (max(1, width // _BLOCK), max(1, height // _BLOCK))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _foreign(kind: str, data: bytes, block: bytes) -> bool:
+    """Whether there is anything in a file but a picture, its profile and the EXIF block given."""
+    parts = walk(kind, data)
+    if parts:
+        return parts.assembled(exif=block, colour=parts.colour) != data
+    if kind == "tiff":
+        return _tiff_foreign(data, block)
+    if kind == "bmp":
+        return struct.unpack("<I", data[2:6])[0] != len(data)
+    return _boxes_foreign(data, block)
+
+
+def _tiff_foreign(data: bytes, block: bytes) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
+            own = Image.Exif()
+            if block:
+                own.load(block)
+            # `parse` has refused files of several pictures.
+            tags: set[int] = set(getattr(picture, "tag_v2", ()))
+            return not tags <= _TIFF_TAGS | set(own)
+
+
+def _boxes_foreign(data: bytes, block: bytes) -> bool:
+    """Whether an AVIF or HEIC holds items of metadata, or boxes that no picture needs (ISO/IEC 14496-12)."""
+    position = 0
+    while position + 8 <= len(data):
+        length = struct.unpack(">I", data[position : position + 4])[0]
+        if data[position + 4 : position + 8] not in _BOXES or length < 8:
+            return True
+        position += length
+    items = _items(data)
+    return position != len(data) or b"mime" in items or (b"Exif" in items) != bool(block)
+
+
+def _items(data: bytes) -> set[bytes]:
+    """The types of the items that the item information boxes of version 2 and 3 name."""
+    types, position = set(), data.find(b"infe")
+    while position >= 0:
+        version = data[position + 4]
+        start = position + (12 if version == 2 else 14)
+        types.add(data[start : start + 4])
+        position = data.find(b"infe", position + 4)
+    return types
