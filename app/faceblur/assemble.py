@@ -9,7 +9,7 @@ from typing import Protocol
 from faceblur import files, images, report
 from faceblur.context import Context
 from faceblur.domain import Json, digest
-from faceblur.errors import IncompleteError, UsageError
+from faceblur.errors import IncompleteError, MediaError, UsageError
 from faceblur.film import Film
 from faceblur.job import Job
 from faceblur.plan import Plan, naming
@@ -20,13 +20,12 @@ _WORTH_A_LOOK = 0.1  # weight of a doubt from which people are told of it unaske
 class Rendition(Protocol):
     """How the finished files of a job are made; `kind` is "blurred" or "debug"."""
 
-    @property
-    def ending(self) -> str:
-        """The ending that the file gets by default."""
+    def ending(self, kind: str) -> str:
+        """The ending that a file gets by default."""
         ...
 
     def check(self, target: Path) -> None:
-        """MediaError unless `target` names a kind of file that this can become."""
+        """MediaError or UsageError unless `target` names a kind of file that this can become."""
 
     def about(self, plan: Plan) -> list[object]:
         """All that the file is made from besides its pictures."""
@@ -90,6 +89,8 @@ class Output:
         usual = self.usual("blurred")
         target = self.context.options.out or usual
         target = target / usual.name if target.is_dir() else target
+        if self.context.options.mirror and not self._fits(target):
+            target = target.with_name(target.name + usual.suffix)
         self.rendition.check(target)
         origin = self.job.origin()
         source = self.job.source_path(origin) if origin else None
@@ -101,9 +102,16 @@ class Output:
             raise UsageError(f"{target} is there already and {self.job.name} did not make it; move it, or name another")
         return target
 
+    def _fits(self, target: Path) -> bool:
+        try:
+            self.rendition.check(target)
+        except (MediaError, UsageError):
+            return False
+        return True
+
     def usual(self, kind: str) -> Path:
         """The name that the "blurred" or "debug" file gets by default."""
-        return self.job.finished_path(kind, self.rendition.ending)
+        return self.job.finished_path(kind, self.rendition.ending(kind))
 
     @property
     def source_sha256(self) -> str | None:
@@ -165,7 +173,7 @@ class _Assembly:
             moments = "1 moment is" if likely == 1 else f"{likely} moments are"
             self.context.progress.say(f"{moments} worth a look: faceblur doubts {self.job.name}")
         frames, regions = facts["frames"], facts["regions"]
-        text = f"{target}: {frames} frames, {report.summary(facts)}"
+        text = f"{target}: {f'{frames} frames, ' if frames > 1 else ''}{report.summary(facts)}"
         self.context.progress.result(text, output=str(target), frames=frames, regions=regions)
 
     def _write(self, kind: str, stamps: Sequence[str], request: str, target: Path) -> None:

@@ -1,59 +1,69 @@
 """The same steps without frame files: one pass over the source makes the evidence, a second one the finished video."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from faceblur import catalog, images, media, motion, overlay
-from faceblur.assemble import Output, finish
+from faceblur import catalog, images, media, motion, overlay, stills
+from faceblur.assemble import Output, Rendition, finish
 from faceblur.context import Context
 from faceblur.domain import Region
 from faceblur.errors import FaceblurError, IncompleteError, SourceError, UsageError
 from faceblur.film import Film
 from faceblur.job import DirectJob
+from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan
 from faceblur.redaction import redact_planes
-from faceblur.split import Log, begun, opened
+from faceblur.split import Footage, Log, Shown, begun, opened
 from faceblur.worker import Worker, threads
 
 
-def direct(source: Path, context: Context) -> Path:
-    """Everything, from a source to the finished video, without frame files. Returns its path.
+def direct(source: Path, context: Context, called: str = "") -> Path:
+    """Everything, from a source to the finished video or photo, without frame files. Returns its path.
 
-    What is stopped goes on where it was: what was detected is stored as with frames, and for them too.
+    The job is named `called`, by default after the source. What is stopped goes on where it was: what was detected is
+    stored as with frames, and for them too.
     """
     if context.options.overlay:
         raise UsageError("--overlay draws into frames: leave out --no-frames")
-    sha256, reader = context.sha256(source), opened(source, context.options)
-    origin = begun(source, sha256, reader, context.options)
+    sha256 = context.sha256(source)
+    footage = Photo(source, context.options) if stills.is_still(source) else opened(source, context.options)
+    origin = begun(source, sha256, footage, context.options)
+
+    def job_now() -> DirectJob:
+        o = context.options
+        return catalog.job_for(source, sha256, o.input, o.output, make=DirectJob, called=called)
+
     while True:
-        job = _job(source, sha256, context)
+        job = job_now()
         with context.alone(job.split_claim, f"{job.name} is being worked on by another process; waiting"):
-            if _job(source, sha256, context).name == job.name:  # else another source took the name meanwhile
-                return _direct(job, origin, reader, context)
+            if job_now().name == job.name:  # else another source took the name meanwhile
+                return _direct(job, origin, footage, context)
 
 
-def _job(source: Path, sha256: str, context: Context) -> DirectJob:
-    return catalog.job_for(source, sha256, context.options.input, context.options.output, make=DirectJob)
-
-
-def _direct(job: DirectJob, origin: Origin, reader: media.Reader, context: Context) -> Path:
+def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, context: Context) -> Path:
     before = job.origin()
     if before and before.identity == origin.identity and before.state == "complete":
         origin = before
     else:
         job.write_origin(origin)
-    film = DirectFilm(job, reader, context)
-    Output(job, context, film).target()  # what is wrong with it is told now, and not after hours
+    if isinstance(footage, Photo):
+        context = replace(context, options=replace(context.options, photos=True))
+    rendition = _rendition(job, footage, context)
+    Output(job, context, rendition).target()  # what is wrong with it is told now, and not after hours
     context, missing = context.equipped(job.lacks)
     worker = Worker(job, context, missing=missing)
-    first = _Pass(job, origin, reader, context, worker.own, job.plan())
+    first = _Pass(job, origin, footage, context, worker.own, job.plan())
     if first.is_due:
         first.run()
     with worker.joined(every=True) as plan:
         worker.solve(plan)
-    return finish(job, film, context)
+    return finish(job, rendition, context)
+
+
+def _rendition(job: DirectJob, footage: Photo | media.Reader, context: Context) -> Rendition:
+    return Print(job, footage, context) if isinstance(footage, Photo) else DirectFilm(job, footage, context)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class _Seen:
     """A frame on its way through the first pass: its fingerprint, and what the next steps want to see of it."""
 
     number: int
-    frame: media.Timed
+    frame: Shown
     shows: str
     transfer: int
 
@@ -80,7 +90,7 @@ class _Pass:
 
     job: DirectJob
     origin: Origin
-    reader: media.Reader
+    footage: Footage
     context: Context
     own: Sequence[str]
     plan: Plan | None
@@ -97,11 +107,11 @@ class _Pass:
 
     def run(self) -> None:
         """Decode everything once; detect in as many threads as there are to be workers."""
-        log, options = Log(self.origin, self.reader), self.context.options
+        log, options = Log(self.origin, self.footage), self.context.options
         before: _Seen | None = None
         with self.context.progress.step(self.job.name, "detect", log.expected) as step:
             for (_, frame), (seen, faces) in self.context.ahead(
-                self._detect, enumerate(self.reader, start=1), options.workers
+                self._detect, enumerate(self.footage, start=1), options.workers
             ):
                 log.add(frame, frame.checksum)
                 if before:
@@ -119,7 +129,7 @@ class _Pass:
         wanted = dict.fromkeys([*self.own, *planned])
         return [name for name in wanted if not self.job.has_evidence(name, number, shows)]
 
-    def _detect(self, item: tuple[int, media.Timed]) -> tuple[_Seen, int]:
+    def _detect(self, item: tuple[int, Shown]) -> tuple[_Seen, int]:
         number, frame = item
         seen = _Seen(number, frame, self.origin.shows(number, frame.checksum), self.origin.video.colour[2])
         faces = 0
@@ -141,7 +151,7 @@ class _Pass:
     def _move(self, before: _Seen, seen: _Seen) -> None:
         of = (before.shows, seen.shows)
         if self.job.motion(seen.number, of) is None:
-            found = motion.between(before.small, seen.small, self.reader.size[0])
+            found = motion.between(before.small, seen.small, self.footage.size[0])
             self.job.write_motion(seen.number, found, of)
 
 

@@ -40,10 +40,7 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     before it gets its name. Raises OutputError for what the file system refuses.
     """
     temporary = path.with_name(f".{_start(path)}.{uuid.uuid4().hex}.tmp{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(path.parent, error) from error
+    make_folder(path.parent)
     try:
         yield temporary
         _finish(temporary, path, sync=sync)
@@ -54,6 +51,14 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def write(path: Path, data: bytes, *, sync: bool = False) -> None:

@@ -47,9 +47,8 @@ class Film:
         end = begin + origin.shown.end * origin.shown.time_base
         return replace(track, begin=begin or None, end=end if origin.is_part else None)
 
-    @property
-    def ending(self) -> str:
-        """The ending that the file gets by default."""
+    def ending(self, kind: str) -> str:
+        """The ending that a file gets by default."""
         origin = self.origin
         return media.family(self.job.source_path(origin) if origin else None, self._sounds)
 

@@ -40,7 +40,8 @@ class Options:
     """Everything a run can be told. Times are seconds of the source, from its first frame.
 
     `weights` are the folders to look for model files in; fetched ones go to the first that can be written.
-    `out` is a file for one source and a folder for several; None means the job's own folder. `hide` says what presets
+    `out` is a file for one source and a folder for several; None means the job's own folder. With `mirror` it is the
+    name of the source in another folder, which gets one more ending where it cannot stay. `hide` says what presets
     look for, `photos` that they look at pictures that stand alone; `threads` is for each worker, 0 shares out all.
     """
 
@@ -73,6 +74,8 @@ class Options:
     threads: int = 0
 
     out: Path | None = None
+    mirror: bool = False
+    keep_metadata: tuple[str, ...] = ()
     crf: int = 18
     preset: str = "medium"
     frames: str = "keep"

@@ -1,26 +1,78 @@
 """The whole way, and the order of its steps: split, detect, solve, render, assemble. Each does only what is missing."""
 
+import os
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faceblur import catalog, detectors
+from faceblur import catalog, detectors, files, media, stills
 from faceblur.assemble import assemble, check_output
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.direct import direct
-from faceblur.errors import IncompleteError
+from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.options import PRESETS, SUBSTITUTES, Options
 from faceblur.split import split
 from faceblur.worker import blur
 
-__all__ = ["assemble", "blur", "clean", "run", "run_source", "split"]
+__all__ = ["assemble", "blur", "clean", "run", "run_each", "run_source", "sources", "split"]
 
 
-def run(source: Path, context: Context) -> Path:
-    """Everything, from a source or a folder of frames to the finished video. Returns its path."""
-    if context.options.no_frames and not source.is_dir():
-        return direct(source, context)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A video, a photo, or a folder of frames: where it is, what its job is called, where what comes out goes.
+
+    `called` and `out` are empty for what a person named by itself.
+    """
+
+    path: Path
+    called: str = ""
+    out: Path | None = None
+
+
+def sources(path: Path, context: Context) -> list[Source]:
+    """What a person means by a path: itself, or all photos and videos in a folder and the folders in it.
+
+    From a folder everything goes to a folder beside the jobs, by the same name in the same place, or to `options.out`.
+    What lies in the input or output folder as part of a job is left out, and so are hidden files. UsageError when
+    there is nothing.
+    """
+    if not path.is_dir() or _holds_frames(path, context.options):
+        return [Source(path)]
+    own = {context.options.output.resolve(), *(j.frames_folder.resolve() for j in _jobs(context.options))}
+    name = path.resolve().name
+    out = context.options.out or context.options.output / f"{name}-blurred"
+    found, others = [], 0
+    for folder, folders, names in os.walk(path):
+        here = Path(folder)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and (here / f).resolve() not in own)
+        for file in sorted(here / n for n in names if not n.startswith(".")):
+            if file.suffix.lower() in media.ENDINGS or _is_still(file):
+                part = file.relative_to(path)
+                found.append(Source(file, catalog.job_name(Path("-".join((name, *part.parts)))), out / part))
+            else:
+                others += 1
+    if not found:
+        raise UsageError(f"{path} has no frames (frame_0000000001.png …), no photos and no videos in it")
+    if others:
+        context.progress.say(f"{path}: {others} files are neither photos nor videos, and were left alone")
+    return found
+
+
+def run_each(source: Source, context: Context) -> Path:
+    """Everything, for one of `sources`. Returns the path of what came out."""
+    if source.out is None:
+        return run(source.path, context)
+    files.make_folder(source.out.parent)
+    options = replace(context.options, out=source.out, mirror=True)
+    return run(source.path, replace(context, options=options), source.called)
+
+
+def run(source: Path, context: Context, called: str = "") -> Path:
+    """Everything, from a source or a folder of frames to the finished video or photo. Returns its path."""
+    if not source.is_dir() and (context.options.no_frames or stills.is_still(source)):
+        return direct(source, context, called)
     job = open_job(source, context)
     check_output(job, context)
     blur(job, context, every=True)
@@ -30,6 +82,22 @@ def run(source: Path, context: Context) -> Path:
 def run_source(source: str | Path, options: Options = Options()) -> Path:  # noqa: B008 - frozen
     """Everything, for callers from Python: quietly, and without touching signals. Returns the finished video's path."""
     return run(Path(source), Context(options))
+
+
+def _holds_frames(folder: Path, options: Options) -> bool:
+    job = Job(folder.resolve().name, options.input, options.output, folder.resolve())
+    return job.exists()
+
+
+def _jobs(options: Options) -> list[Job]:
+    return catalog.all_jobs(options.input, options.output)
+
+
+def _is_still(path: Path) -> bool:
+    try:
+        return stills.is_still(path)
+    except SourceError:  # one that cannot be read, which is told when it is its turn
+        return True
 
 
 def open_job(source: Path, context: Context) -> Job:

@@ -41,7 +41,8 @@ def summary(report: Json) -> str:
     kinds = report["kinds"]
     of = f" ({', '.join(f'{count} {kind}' for kind, count in kinds.items())})" if len(kinds) > 1 else ""
     share = f", {report['hidden']:.1%} of the picture" if kinds else ""
-    return f"{report['regions']} regions hidden{of}{share}"
+    counted = "1 region" if report["regions"] == 1 else f"{report['regions']} regions"
+    return f"{counted} hidden{of}{share}"
 
 
 def _models(name: str) -> list[Json]:

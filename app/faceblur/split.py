@@ -2,9 +2,11 @@
 
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 from faceblur import catalog, files, images, media, overlay
 from faceblur.context import Context
@@ -52,7 +54,54 @@ def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> 
     _write_frames(job, origin, reader, context)
 
 
-def begun(source: Path, sha256: str, reader: media.Reader, options: Options) -> Origin:
+class Shown(Protocol):
+    """A frame as it is read: its time in ticks, its picture, and a checksum of what was decoded."""
+
+    @property
+    def pts(self) -> int: ...
+
+    @property
+    def duration(self) -> int: ...
+
+    @property
+    def image(self) -> images.Pixels: ...
+
+    @property
+    def checksum(self) -> int: ...
+
+
+class Footage(Protocol):
+    """The frames of a source in order of time, and what is to be known of them; one pass."""
+
+    path: Path
+    recipe: media.Recipe
+    damaged: int
+    moved: int
+
+    @property
+    def video(self) -> media.Video:
+        """The facts of the source."""
+        ...
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds in a tick of the pts."""
+        ...
+
+    @property
+    def zero(self) -> Fraction:
+        """The time in seconds, as the source counts, at which an output's time begins."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames in pixels."""
+        ...
+
+    def __iter__(self) -> Iterator[Shown]: ...
+
+
+def begun(source: Path, sha256: str, reader: Footage, options: Options) -> Origin:
     """What is known of a source before its frames are read."""
     o = options
     width, height = reader.size
@@ -107,7 +156,7 @@ class Log:
     """What a pass over a source finds out about its frames, one after the other."""
 
     origin: Origin
-    reader: media.Reader
+    reader: Footage
     pts: list[int] = field(default_factory=list)
     checksums: list[int] = field(default_factory=list)
     end: int = 0
@@ -117,7 +166,7 @@ class Log:
         """About how many frames there will be; exactly, where an earlier pass counted them."""
         return len(self.origin.clock.pts) if self.origin.clock else _expected(self.reader)
 
-    def add(self, frame: media.Timed, checksum: int) -> None:
+    def add(self, frame: Shown, checksum: int) -> None:
         """Note the next frame."""
         self.pts.append(frame.pts)
         self.checksums.append(checksum)
@@ -137,7 +186,7 @@ class Log:
         return replace(found, state="complete", damaged=reader.damaged, moved=reader.moved)
 
 
-def _check_damage(reader: media.Reader, count: int, context: Context) -> None:
+def _check_damage(reader: Footage, count: int, context: Context) -> None:
     if count == 0:
         raise SourceError(f"{reader.path} has no frame in the part asked for")
     if reader.damaged:
@@ -162,7 +211,7 @@ def _check_space(job: Job, origin: Origin, reader: media.Reader) -> None:
         )
 
 
-def _expected(reader: media.Reader) -> int:
+def _expected(reader: Footage) -> int:
     """About how many frames a reader will give."""
     video, recipe = reader.video, reader.recipe
     begin = float(recipe.start or 0)

@@ -18,6 +18,7 @@ from faceblur.cli.common import (
     DIRECT,
     FPS,
     FRAMES,
+    METADATA,
     OUT,
     SPLIT,
     begin,
@@ -55,14 +56,19 @@ def cli(ctx: click.Context, input_: Path, output_: Path) -> None:
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@options(SPLIT, DAMAGED, BLUR, DEBUG, OUT, FRAMES, DIRECT)
+@options(SPLIT, DAMAGED, BLUR, DEBUG, OUT, FRAMES, DIRECT, METADATA)
 @click.pass_context
 def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
-    """Everything: split, blur, assemble. SOURCE is a video, or a folder of numbered frames (with --fps)."""
-    from faceblur.pipeline import run
+    """Everything: split, blur, assemble. SOURCE is a video, a photo, or a folder of photos and videos.
 
-    context = begin(ctx, given, len(sources))
-    each(context, sources, lambda source: run(Path(source), context))
+    A folder of numbered frames is one, too (with --fps).
+    """
+    from faceblur import pipeline
+
+    several = len(sources) > 1 or Path(sources[0]).is_dir()
+    context = begin(ctx, given, 2 if several else 1)
+    found = [part for source in sources for part in pipeline.sources(Path(source), context)]
+    each(context, found, lambda source: pipeline.run_each(source, context))
 
 
 @cli.command()

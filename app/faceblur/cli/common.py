@@ -141,6 +141,7 @@ OUT = (
     option("--audio", type=click.Choice(AUDIO), default=DEFAULTS.audio, help="The sound; distort changes voices."),
     option("--subtitles", type=click.Choice(SUBTITLES), default=DEFAULTS.subtitles, help="They may name people."),
 )
+METADATA = (option("--keep-metadata", metavar="WHAT", help="Keep in photos: date,camera. All else is always dropped."),)
 FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsewhere."),)
 DIRECT = (option("--no-frames", is_flag=True, help="Write no frame files: quicker, and nothing to review by hand."),)
 FRAMES = (
@@ -153,7 +154,7 @@ def begin(ctx: click.Context, given: dict[str, Any], outputs: int = 1) -> "Conte
     from faceblur.context import Context
 
     told = ctx.find_root().ensure_object(dict)
-    for name in ("overlay", "hide"):
+    for name in ("overlay", "hide", "keep_metadata"):
         if given.get(name) is not None:
             given = given | {name: tuple(part.strip() for part in given[name].split(",") if part.strip())}
     known = {f.name for f in fields(Options)}
@@ -177,14 +178,11 @@ def _progress(told: dict[str, Any]) -> Progress:
 
 
 def _make_folder(path: Path) -> None:
-    from faceblur.files import output_error
+    from faceblur.files import make_folder
 
     if path.exists() and not path.is_dir():
         raise UsageError(f"-o {path} is a file; for several sources it must be a folder")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(path, error) from error
+    make_folder(path)
 
 
 def jobs_named(context: "Context", names: Sequence[str], *, empty: bool = False) -> list["Job"]:

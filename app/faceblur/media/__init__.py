@@ -5,12 +5,14 @@ Time is an integer pts and a Fraction time base, never a float. Frames are uprig
 """
 
 from faceblur.media.check import again, measure, verify
+from faceblur.media.containers import ENDINGS
 from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
 from faceblur.media.sound import Soundtrack, subtitles
 from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
 
 __all__ = [
+    "ENDINGS",
     "FULL",
     "READING",
     "UNKNOWN",

@@ -7,6 +7,9 @@ import av
 
 # The endings that are written, and what they are called; only these kinds keep any time a source counts from.
 FAMILIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".webm"}
+# The endings by which videos are found in a folder; a file that is named is read whatever its ending.
+_NAMES = "3g2 3gp asf avi dv f4v flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv y4m"
+ENDINGS = frozenset(f".{name}" for name in _NAMES.split(" "))
 MP4 = (".mp4", ".m4v", ".mov")
 _FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 # What is written where a stream cannot be copied.
