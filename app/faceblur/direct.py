@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from faceblur import catalog, images, media, motion, overlay, stills
@@ -15,7 +16,7 @@ from faceblur.job import DirectJob
 from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan
 from faceblur.redaction import redact_planes
-from faceblur.split import Footage, Log, Shown, begun, opened
+from faceblur.split import Footage, Log, Shown, begun, recipe
 from faceblur.worker import Worker, threads
 
 
@@ -28,7 +29,7 @@ def direct(source: Path, context: Context, called: str = "") -> Path:
     if context.options.overlay:
         raise UsageError("--overlay draws into frames: leave out --no-frames")
     sha256 = context.sha256(source)
-    footage = Photo(source, context.options) if stills.is_still(source) else opened(source, context.options)
+    footage = _opened(source, recipe(context.options), accept_damaged=context.options.damaged == "accept")
     origin = begun(source, sha256, footage, context.options)
 
     def job_now() -> DirectJob:
@@ -40,6 +41,12 @@ def direct(source: Path, context: Context, called: str = "") -> Path:
         with context.alone(job.split_claim, f"{job.name} is being worked on by another process; waiting"):
             if job_now().name == job.name:  # else another source took the name meanwhile
                 return _direct(job, origin, footage, context)
+
+
+def _opened(path: Path, wanted: media.Recipe, *, accept_damaged: bool) -> Photo | media.Reader:
+    if stills.is_still(path):
+        return Photo(path, wanted, accept_damaged=accept_damaged)
+    return media.Reader(path, media.probe(path), wanted)
 
 
 def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, context: Context) -> Path:
@@ -153,6 +160,20 @@ class _Pass:
         if self.job.motion(seen.number, of) is None:
             found = motion.between(before.small, seen.small, self.footage.size[0])
             self.job.write_motion(seen.number, found, of)
+
+
+def shown(job: DirectJob, numbers: Sequence[int]) -> Iterator[tuple[int, images.Image]]:
+    """(number, (H, W, 3) uint8 BGR) of some frames in order, decoded again; SourceError when they are others now."""
+    origin = job.origin()
+    if origin is None or not numbers:
+        return
+    source, wanted = job.source_path(origin), set(numbers)
+    footage: Footage = _opened(source, media.Recipe.from_json(origin.recipe), accept_damaged=True)
+    for number, frame in islice(enumerate(footage, start=1), max(wanted)):
+        if number in wanted:
+            if number > len(origin.checksums) or frame.checksum != origin.checksums[number - 1]:
+                raise SourceError(f"{source} is no longer what {job.name} was made from; put it back")
+            yield number, images.plain(frame.image, origin.video.colour[2])
 
 
 class DirectFilm(Film):

@@ -1,13 +1,14 @@
 """What a person should look at in a job, the most doubtful first: as lines, and as a sheet of pictures."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, islice
 from pathlib import Path
 
 from faceblur import files, images, overlay
+from faceblur.direct import shown
 from faceblur.domain import Box, Json
 from faceblur.errors import IncompleteError, UsageError
-from faceblur.job import Job
+from faceblur.job import DirectJob, Job
 from faceblur.media import UNKNOWN
 from faceblur.plan import FORMAT, naming
 
@@ -43,24 +44,30 @@ def sheet(job: Job, doubts: Sequence[Json], path: Path) -> None:
         raise UsageError(f"a sheet holds at most {_MOST} pictures, not {len(doubts)}: give a smaller --limit")
     plan = job.plan()
     numbers = plan.numbers if plan else range(0)
-    wanted = {doubt["frame"] for doubt in doubts if doubt["frame"] in numbers}
-    lost = sorted(number for number in wanted if not job.frame_path(number).exists())
-    if lost:
-        advice = "run split again" if job.origin() else "put them back"
-        raise IncompleteError(f"{job.name} lacks {naming(lost)} of its source, to be shown in {path}; {advice}")
+    places: dict[int, list[int]] = {}
+    for place, doubt in enumerate(doubts):
+        places.setdefault(doubt["frame"], []).append(place)
     cells: dict[int, images.Image] = {}
-    origin = job.origin()
-    transfer = origin.video.colour[2] if origin else UNKNOWN
-
-    def frame_of(place: int) -> int:
-        return int(doubts[place]["frame"])
-
-    for number, places in groupby(sorted(range(len(doubts)), key=frame_of), frame_of):
-        frame = images.plain(images.read(job.frame_path(number)), transfer) if number in wanted else None
-        for place in places:
+    absent: list[tuple[int, images.Image | None]] = [(number, None) for number in places if number not in numbers]
+    for number, frame in chain(absent, _frames(job, sorted(set(places).intersection(numbers)), path)):
+        for place in places[number]:
             cells[place] = _cell(frame, place + 1, doubts[place])
     picture = overlay.tiled([cells[place] for place in sorted(cells)], _COLUMNS)
     files.write(path, images.encode_as(picture, path))
+
+
+def _frames(job: Job, numbers: Sequence[int], path: Path) -> Iterator[tuple[int, images.Image]]:
+    """Untouched frames, as people see them: from their files, or decoded again."""
+    if isinstance(job, DirectJob):
+        yield from shown(job, numbers)
+        return
+    lost = [number for number in numbers if not job.frame_path(number).exists()]
+    origin = job.origin()
+    if lost:
+        advice = "run split again" if origin else "put them back"
+        raise IncompleteError(f"{job.name} lacks {naming(lost)} of its source, to be shown in {path}; {advice}")
+    for number in numbers:
+        yield number, images.plain(images.read(job.frame_path(number)), origin.video.colour[2] if origin else UNKNOWN)
 
 
 def _cell(frame: images.Image | None, place: int, doubt: Json) -> images.Image:

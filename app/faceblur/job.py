@@ -506,6 +506,7 @@ class Job:
         for folder in ("detections", "motion", "regions", "claims"):
             _remove_folder(self.folder / folder)
         self.plan_path.unlink(missing_ok=True)
+        (self.folder / self.origin_path.name).unlink(missing_ok=True)  # of a run without frames
         if self.origin_path.exists():
             self.origin_path.unlink()
             self.split_claim.unlink(missing_ok=True)

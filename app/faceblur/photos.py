@@ -14,7 +14,6 @@ from faceblur.context import Context
 from faceblur.domain import Json
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import DirectJob
-from faceblur.options import Options
 from faceblur.plan import Plan
 from faceblur.redaction import redact
 
@@ -42,13 +41,12 @@ class Exposure:
 class Photo:
     """A photo, read upright, as the footage that the steps ask for."""
 
-    def __init__(self, path: Path, options: Options) -> None:
-        given = [name for name in ("scale", "fps", "start", "end") if getattr(options, name) is not None]
-        if given:
-            raise UsageError(f"{path} is a photo, and --{given[0]} is for videos")
+    def __init__(self, path: Path, recipe: media.Recipe, *, accept_damaged: bool = False) -> None:
+        if recipe != media.Recipe():
+            raise UsageError(f"{path} is a photo: --scale, --fps, --start and --end are for videos")
         self.path = path
-        self.still = stills.read(path, accept_damaged=options.damaged == "accept")
-        self.recipe = media.Recipe()
+        self.still = stills.read(path, accept_damaged=accept_damaged)
+        self.recipe = recipe
         self.damaged = self.still.damaged
         self.moved = 0
 

@@ -21,7 +21,7 @@ _BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips a
 
 def split(source: Path, context: Context) -> Job:
     """Write the frames of a source that are not there yet, and their times. Returns the job."""
-    sha256, reader = context.sha256(source), opened(source, context.options)
+    sha256, reader = context.sha256(source), media.Reader(source, media.probe(source), recipe(context.options))
     while True:
         job = _job(source, sha256, context)
         with context.alone(job.split_claim, f"{job.name} is being split by another process; waiting"):
@@ -30,11 +30,9 @@ def split(source: Path, context: Context) -> Job:
                 return job
 
 
-def opened(source: Path, options: Options) -> media.Reader:
-    """The frames of a source that are asked for."""
-    return media.Reader(
-        source, media.probe(source), media.Recipe(options.scale, options.fps, options.start, options.end)
-    )
+def recipe(options: Options) -> media.Recipe:
+    """Which frames of a source are asked for."""
+    return media.Recipe(options.scale, options.fps, options.start, options.end)
 
 
 def _job(source: Path, sha256: str, context: Context) -> Job:

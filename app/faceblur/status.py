@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from faceblur.domain import Json
 from faceblur.errors import FaceblurError, OutputError
-from faceblur.job import Job
+from faceblur.job import DirectJob, Job
 from faceblur.plan import naming
 
 
 def facts(job: Job) -> Json:
     """What there is of a job: frames, evidence, regions, rendered frames, videos, and who is at work on it."""
-    state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "problem": None, "workers": _workers(job)}
+    state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "files": not isinstance(job, DirectJob)}
+    state |= {"problem": None, "workers": _workers(job)}
     try:
         return state | _progress(job)
     except FaceblurError as error:
@@ -30,11 +31,20 @@ def _progress(job: Job) -> Json:
         complete = complete and seen == len(planned)
         state["detected"][name] = [seen, len(planned)]
     state["solved"] = complete and job.is_solved(plan)
+    if isinstance(job, DirectJob):
+        return state | {"rendered": None, "videos": _finished(job), "doubts": _doubts(job)}
     due = [number for number in plan.numbers if not state["solved"] or not job.is_rendered(plan, number)]
-    report = job.report()
-    videos = [report[kind]["path"] for kind in ("blurred", "debug") if kind in report]
     rendered = len(plan.numbers) - len(due)
-    return state | {"rendered": rendered, "due": due, "videos": videos, "doubts": len(job.solution().get("doubts", []))}
+    return state | {"rendered": rendered, "due": due, "videos": _finished(job), "doubts": _doubts(job)}
+
+
+def _finished(job: Job) -> list[str]:
+    report = job.report()
+    return [report[kind]["path"] for kind in ("blurred", "debug") if kind in report]
+
+
+def _doubts(job: Job) -> int:
+    return len(job.solution().get("doubts", []))
 
 
 def _workers(job: Job) -> int | None:
@@ -52,13 +62,14 @@ def lines(states: Sequence[Json]) -> list[str]:
 
 def _lines(state: Json) -> list[str]:
     workers = {None: "", 0: ""}.get(state["workers"], f", {state['workers']} at work")
-    head = f"{state['job']}: {state['frames']} frames{workers}"
+    head = f"{state['job']}: {state['frames']} frames{'' if state['files'] else ', without files'}{workers}"
     if state["problem"]:
         return [head, f"  {state['problem']}"]
     result = [head]
     result += [f"  detected {seen}/{planned} by {name}" for name, (seen, planned) in state["detected"].items()]
-    due = f", due: {naming(state['due'])}" if state["due"] else ""
-    result.append(f"  rendered {state['rendered']}/{state['frames']}{due}")
+    if state["rendered"] is not None:
+        due = f", due: {naming(state['due'])}" if state["due"] else ""
+        result.append(f"  rendered {state['rendered']}/{state['frames']}{due}")
     if state.get("doubts"):
         result.append(f"  {state['doubts']} doubts: faceblur doubts {state['job']}")
     return result + [f"  video {path}" for path in state.get("videos", [])]

@@ -97,7 +97,7 @@ def blur(ctx: click.Context, /, jobs: Sequence[str], **given: Any) -> None:
     from faceblur.pipeline import blur
 
     context = begin(ctx, given)
-    each(context, jobs_named(context, jobs), lambda job: blur(job, context))
+    each(context, jobs_named(context, jobs, frames=True), lambda job: blur(job, context))
 
 
 @cli.command()
@@ -109,7 +109,7 @@ def assemble(ctx: click.Context, /, jobs: Sequence[str], **given: Any) -> None:
     from faceblur.pipeline import assemble
 
     context = begin(ctx, given, len(jobs) or 2)
-    each(context, jobs_named(context, jobs), lambda job: assemble(job, context))
+    each(context, jobs_named(context, jobs, frames=True), lambda job: assemble(job, context))
 
 
 @cli.command()

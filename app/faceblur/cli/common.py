@@ -185,12 +185,18 @@ def _make_folder(path: Path) -> None:
     make_folder(path)
 
 
-def jobs_named(context: "Context", names: Sequence[str], *, empty: bool = False) -> list["Job"]:
-    """The jobs that are named, or all there are."""
+def jobs_named(context: "Context", names: Sequence[str], *, empty: bool = False, frames: bool = False) -> list["Job"]:
+    """The jobs that are named, or all there are; with `frames` only those that have frame files."""
     from faceblur import catalog
+    from faceblur.job import DirectJob
 
     o = context.options
     found = [catalog.find_job(n, o.input, o.output) for n in names] if names else catalog.all_jobs(o.input, o.output)
+    if frames:
+        bare = [job.name for job in found if isinstance(job, DirectJob)]
+        if names and bare:
+            raise UsageError(f"{bare[0]} has no frame files: run its source again, or split it first")
+        found = [job for job in found if not isinstance(job, DirectJob)]
     if not found and not empty:
         raise UsageError(f"there are no jobs in {o.input}: split a video first")
     return found

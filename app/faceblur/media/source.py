@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import av
 import numpy as np
@@ -104,6 +104,12 @@ class Recipe:
     fps: Fraction | None = None
     start: Fraction | None = None
     end: Fraction | None = None
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        """The recipe in what split wrote, where everything is text."""
+        seconds = {name: Fraction(value[name]) for name in ("fps", "start", "end") if value[name] is not None}
+        return cls(scale=int(value["scale"]) if value["scale"] else None, **seconds)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,280 @@
+"""Without frame files: evidence, regions and masks as with them, and every sample outside of these as it was."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from conftest import moving_face, picture, play, write_clip
+from faceblur import doubts, images, media
+from faceblur.assemble import FrameFilm
+from faceblur.context import Context
+from faceblur.detectors.null import Null
+from faceblur.direct import DirectFilm, direct, shown
+from faceblur.errors import IncompleteError, Interrupted, SourceError, UsageError
+from faceblur.job import DirectJob, Job
+from faceblur.pipeline import blur, clean, run, split
+from faceblur.stop import Stop
+from faceblur.worker import Worker
+
+Make = Callable[..., Context]
+
+
+def said(job: Job, folder: str) -> dict[str, bytes]:
+    """What is stored in a folder of a job, by name."""
+    return {str(p.relative_to(job.folder)): p.read_bytes() for p in sorted((job.folder / folder).rglob("*.json"))}
+
+
+def with_frames(source: Path, make: Make, **options: object) -> Job:
+    context = make(output=source.parents[1] / "frames", **options)
+    job = split(source, context)
+    blur(job, context, every=True)
+    return job
+
+
+def without(source: Path, make: Make, **options: object) -> DirectJob:
+    context = make(**options)
+    direct(source, context)
+    return DirectJob(source.stem, context.options.input, context.options.output)
+
+
+CLIPS = {
+    "plain": {},
+    "rgb": {"name": "clip.mkv", "codec": "ffv1", "pixel_format": "bgr0"},
+    "deep": {"name": "clip.mkv", "codec": "ffv1", "pixel_format": "yuv422p10le"},
+    "turned": {"rotation": 90},
+    "full": {"pixel_format": "yuvj420p"},
+}
+
+
+def made(tmp_path: Path, kind: str) -> Path:
+    settings = dict(CLIPS[kind])
+    name = str(settings.pop("name", "clip.mp4"))
+    return write_clip(tmp_path / "input" / name, moving_face(6), **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", CLIPS)
+def test_evidence_motion_and_regions_are_those_of_frames(tmp_path: Path, context: Make, kind: str) -> None:
+    source = made(tmp_path, kind)
+    frames, bare = with_frames(source, context), without(source, context)
+    for folder in ("detections", "motion", "regions"):
+        assert said(bare, folder) == said(frames, folder)
+        assert said(bare, folder)
+
+
+def pictures_of(job: Job, film: FrameFilm | DirectFilm) -> list[media.Picture]:
+    plan = job.plan()
+    assert plan is not None
+    return list(film.pictures(plan, "blurred", film.stamps(plan, "blurred")))
+
+
+def test_pictures_of_an_rgb_source_are_those_of_frames(tmp_path: Path, context: Make) -> None:
+    source = made(tmp_path, "rgb")
+    frames, bare = with_frames(source, context), without(source, context)
+    seen = pictures_of(frames, FrameFilm(frames, context()))
+    reader = media.Reader(source, media.probe(source))
+    found = [media.planes(f)[0] for f in pictures_of(bare, DirectFilm(bare, reader, context()))]
+    assert all(np.array_equal(a, b) for a, b in zip(seen, found, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["plain", "deep", "turned", "full"])
+def test_samples_outside_the_regions_are_those_of_the_decoded_source(tmp_path: Path, context: Make, kind: str) -> None:
+    source = made(tmp_path, kind)
+    bare = without(source, context, shape="box", style="solid")
+    reader = media.Reader(source, media.probe(source))
+    found = pictures_of(bare, DirectFilm(bare, reader, context(shape="box", style="solid")))
+    for number, (frame, before) in enumerate(zip(found, media.Reader(source, media.probe(source)), strict=True), 1):
+        luma, old = media.planes(frame)[0], media.planes(before.frame)[0]
+        inside = np.zeros(luma.shape, bool)
+        for region in bare.regions(number):
+            box, around = region.box.clip(luma.shape[1], luma.shape[0]), region.box.grow(0.2)
+            rows, columns = slice(max(0, int(around.top)), None), slice(max(0, int(around.left)), None)
+            inside[rows, columns][: int(around.height) + 3, : int(around.width) + 3] = True
+            black = {"full": 0, "deep": 64}.get(kind, 16)
+            assert luma[int((box.top + box.bottom) / 2), int((box.left + box.right) / 2)] == black
+        assert np.array_equal(luma[~inside], old[~inside])
+        assert inside.any()
+        assert not inside.all()
+
+
+def test_a_frame_without_regions_is_the_decoded_one(tmp_path: Path, context: Make) -> None:
+    source = write_clip(tmp_path / "input" / "clip.mp4", [picture(seed=i) for i in range(3)])
+    bare = without(source, context)
+    found = pictures_of(bare, DirectFilm(bare, media.Reader(source, media.probe(source)), context()))
+    for frame, before in zip(found, media.Reader(source, media.probe(source)), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(media.planes(frame), media.planes(before.frame), strict=True))
+
+
+def test_no_frame_is_ever_written(clip: Path, context: Make) -> None:
+    bare = without(clip, context)
+    assert not list(bare.folder.parents[1].rglob("*.png"))
+    assert not bare.frames_folder.exists()
+
+
+def test_times_and_sound_are_those_of_the_source(clip: Path, context: Make) -> None:
+    result = direct(clip, context())
+    assert (play(result).times, play(result).sounds) == (play(clip).times, play(clip).sounds)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that gets longer with every picture that the detector looks at."""
+    calls: list[int] = []
+    rows = Null.rows
+
+    def counted(self: Null, image: images.Image) -> object:
+        calls.append(1)
+        return rows(self, image)
+
+    monkeypatch.setattr(Null, "rows", counted)
+    return calls
+
+
+def test_what_was_detected_with_frames_is_not_detected_again(
+    clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = split(clip, context())
+    blur(job, context(), every=True)
+    calls = counting(monkeypatch)
+    direct(clip, context())
+    assert not calls
+
+
+def test_what_was_detected_without_frames_is_not_detected_again(
+    clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct(clip, context())
+    calls = counting(monkeypatch)
+    run(clip, context())
+    assert not calls
+
+
+def test_a_second_run_makes_nothing_again(clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = direct(clip, context())
+    before = result.stat().st_mtime_ns
+    calls = counting(monkeypatch)
+    assert direct(clip, context()) == result
+    assert not calls
+    assert result.stat().st_mtime_ns == before
+
+
+def test_another_threshold_detects_nothing_again(clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    direct(clip, context())
+    calls = counting(monkeypatch)
+    direct(clip, context(threshold=0.9))
+    assert not calls
+
+
+def test_a_stopped_run_goes_on_where_it_was(clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = counting(monkeypatch)
+    stopping = replace(context(), stop=Stop())
+    write = DirectJob.write_evidence
+
+    def stop_at_five(self: DirectJob, detector: str, number: int, *rest: object) -> None:
+        write(self, detector, number, *rest)  # type: ignore[arg-type]
+        if number == 5:
+            stopping.stop.ask()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DirectJob, "write_evidence", stop_at_five)
+        with pytest.raises(Interrupted):
+            direct(clip, stopping)
+    before = len(calls)
+    assert 5 <= before < 12
+    direct(clip, context())
+    assert len(calls) == 12
+    assert len(play(context().options.output / "clip" / "clip-blurred.mp4").times) == 12
+
+
+def test_a_source_that_changes_between_the_passes_gives_no_output(
+    tmp_path: Path, clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_clip(tmp_path / "other.mp4", [picture(seed=9)] * 12)
+    solve = Worker.solve
+
+    def swap(self: Worker, plan: object) -> None:
+        solve(self, plan)  # type: ignore[arg-type]
+        shutil.copy(other, clip)
+
+    monkeypatch.setattr(Worker, "solve", swap)
+    with pytest.raises((SourceError, IncompleteError)):
+        direct(clip, context(audio="drop"))
+    assert not (context().options.output / "clip" / "clip-blurred.mp4").exists()
+
+
+def test_a_part_at_another_size_and_rate_is_that_of_frames(tmp_path: Path, clip: Path, context: Make) -> None:
+    options = {"scale": 64, "fps": Fraction(50), "start": Fraction(1, 10), "end": Fraction(3, 10)}
+    frames, bare = with_frames(clip, context, **options), without(clip, context, **options)
+    assert said(bare, "regions") == said(frames, "regions")
+    assert bare.extent() == frames.extent() == (1, 10, 64, 42)
+
+
+def test_the_debug_video_is_made_too(clip: Path, context: Make) -> None:
+    bare = without(clip, context, debug=True)
+    assert len(play(bare.finished_path("debug", ".mp4")).times) == 12
+
+
+def test_captions_need_frames(clip: Path, context: Make) -> None:
+    with pytest.raises(UsageError, match="leave out --no-frames"):
+        direct(clip, context(overlay=("time",)))
+
+
+def test_a_detector_that_fails_names_the_frame(clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Null, image: object) -> object:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Null, "rows", fail)
+    with pytest.raises(IncompleteError, match=r"null failed on frame 1: RuntimeError: out of memory"):
+        direct(clip, context())
+
+
+def test_an_output_that_cannot_be_is_told_before_anything_is_detected(
+    tmp_path: Path, clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counting(monkeypatch)
+    with pytest.raises(Exception, match="cannot write this kind of file"):
+        direct(clip, context(out=tmp_path / "clip.xyz"))
+    assert not calls
+
+
+def test_doubts_are_drawn_from_the_source(tmp_path: Path, clip: Path, context: Make) -> None:
+    bare = without(clip, context)
+    doubt = {"frame": 3, "box": [8, 8, 40, 40], "reason": "because", "weight": 0.5, "time_s": 0.08}
+    doubts.sheet(bare, [doubt], tmp_path / "sheet.png")
+    assert images.read(tmp_path / "sheet.png").any()
+
+
+def test_a_frame_is_shown_as_it_was_looked_at(clip: Path, context: Make) -> None:
+    bare = without(clip, context)
+    [(number, frame)] = shown(bare, [4])
+    reader = list(media.Reader(clip, media.probe(clip)))
+    assert number == 4
+    assert np.array_equal(frame, reader[3].image)
+
+
+def test_clean_removes_what_can_be_made_again(clip: Path, context: Make) -> None:
+    bare = without(clip, context)
+    clean(bare, "work")
+    assert not bare.exists()
+    assert sorted(p.name for p in bare.folder.iterdir()) == ["clip-blurred.mp4", "report.json"]
+
+
+def test_a_damaged_source_is_refused_unless_accepted(tmp_path: Path, context: Make) -> None:
+    source = write_clip(tmp_path / "input" / "clip.mkv", moving_face(50), options={"g": "5"})
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 6 // 10])
+    with pytest.raises(SourceError, match="--damaged accept"):
+        direct(source, context())
+    result = direct(source, context(damaged="accept"))
+    with av.open(str(result)) as container:
+        assert 0 < sum(1 for _ in container.decode(video=0)) < 50
+
+
+def test_threads_give_the_same(clip: Path, context: Make) -> None:
+    bare = without(clip, context, workers=3)
+    several = said(bare, "regions")
+    clean(bare, "all")
+    assert said(without(clip, context), "regions") == several
