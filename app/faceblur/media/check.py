@@ -232,7 +232,7 @@ def _verify_loudness(path: Path, index: int, track: Soundtrack, sound: Sound, mo
         raise MediaError(f"sound meant for {float(theirs.begin):.4f} s came out at {float(ours.begin - moved):.4f} s")
     if abs(ours.end - moved - theirs.end) > ours.packet + 2 * _EARLY:
         raise MediaError(f"sound ends at {float(ours.end - moved):.3f} s instead of {float(theirs.end):.3f} s")
-    if slipped := _slipped(ours.levels, theirs.levels):
+    if slipped := _slipped(ours.levels[max(0, round(early * _RATE / _BIN)) :], theirs.levels):
         raise MediaError(f"sound came out {slipped * _BIN / _RATE:.2f} s beside its time")
 
 
