@@ -16,9 +16,11 @@ from av.codec.context import Flags
 from faceblur.context import Context
 from faceblur.images import Image
 from faceblur.options import Options
+from faceblur.pipeline import run
 
 SHARED = Path(os.environ.get("FACEBLUR_SHARED", Path(__file__).parents[2] / "shared"))
 GREEN = (0, 255, 0)
+RUN = Callable[[Path], Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -154,6 +156,12 @@ def context(tmp_path: Path) -> Callable[..., Context]:
         return Context(Options(**(base | settings)))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def blurred(context: Callable[..., Context]) -> RUN:
+    """The whole way for one source, with `null`; returns the finished video."""
+    return lambda source: run(source, context(preset="ultrafast"))
 
 
 @pytest.fixture

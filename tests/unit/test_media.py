@@ -10,22 +10,15 @@ import av
 import numpy as np
 import pytest
 
-from conftest import moving_face, picture, pictures, play, write_clip
+from conftest import RUN, moving_face, picture, pictures, play, write_clip
 from faceblur import media
 from faceblur.context import Context
 from faceblur.errors import MediaError, SourceError
 from faceblur.images import Image
 from faceblur.pipeline import run
 
-RUN = Callable[[Path], Path]
 NTSC = Fraction(1001, 30000)
 PHONE_90 = (0, 1, -1, 0)  # QuickTime's matrix a, b, c, d of a phone held upright: turn clockwise to show it
-
-
-@pytest.fixture
-def blurred(context: Callable[..., Context]) -> RUN:
-    """The whole way for one source, with `null`; returns the finished video."""
-    return lambda source: run(source, context(preset="ultrafast"))
 
 
 def read(path: Path, recipe: media.Recipe | None = None) -> tuple[list[media.Timed], media.Reader]:
@@ -134,16 +127,6 @@ def test_a_gif_becomes_an_mp4_without_sound(tmp_path: Path, blurred: RUN) -> Non
     assert out.suffix == ".mp4"
     assert play(out).times == play(source).times
     assert play(out).sounds == []
-
-
-def test_webm_refuses_aac_sound_before_anything_is_encoded(
-    tmp_path: Path, context: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write_clip(tmp_path / "clip.mp4", moving_face(4), sound=True)
-    monkeypatch.setattr(media, "write", lambda *_: pytest.fail("encoded"))
-    with pytest.raises(MediaError, match=r"out.webm: .webm cannot hold the source's aac sound; name the output .mkv"):
-        run(source, context(out=tmp_path / "out.webm"))
-    assert not (tmp_path / "out.webm").exists()
 
 
 def test_an_unknown_ending_is_refused() -> None:

@@ -1,7 +1,6 @@
 """Checking what was written: open it again, measure it, and compare it with what it must be."""
 
 import hashlib
-import math
 import re
 import zlib
 from collections.abc import Sequence
@@ -37,7 +36,9 @@ _TAGS = {
 _RATE = 8000  # samples a second in which sound encoded anew is compared with its source
 _BIN = 80  # of these samples in a step of loudness: 10 ms
 _EARLY = Fraction(1, 200)  # seconds by which such sound may begin beside its time
-_BINS = 20  # how far sound that slipped is looked for
+_BINS = 20  # how far sound that slipped is looked for, in such steps
+_LIVELY = 0.3  # standard deviation of loudness over its mean from which its course can be followed
+_FIT = 0.6  # correlation from which one course is taken for another
 
 
 @dataclass(slots=True)
@@ -223,15 +224,15 @@ def _verify_packets(what: str, are: list[_Heard], must: list[_Heard], moved: Fra
 
 
 def _verify_loudness(path: Path, index: int, track: Soundtrack, sound: Sound, moved: Fraction) -> None:
-    """Sound that was encoded anew begins and ends where the source's does, and is loud when that is."""
+    """Sound encoded anew must begin and end where the source's does, within a packet, and be loud when that is."""
     ours = _loudness(Soundtrack(path, (Sound(index, ""),)), Sound(index, ""))
     theirs = _loudness(track, sound)
-    early = ours.begin - moved - theirs.begin
-    if abs(early) > _EARLY:
+    early = theirs.begin - (ours.begin - moved)
+    if not -_EARLY <= early <= ours.packet + _EARLY:  # a codec's own first packet, which is silent, may be heard
         raise MediaError(f"sound meant for {float(theirs.begin):.4f} s came out at {float(ours.begin - moved):.4f} s")
     if abs(ours.end - moved - theirs.end) > ours.packet + 2 * _EARLY:
         raise MediaError(f"sound ends at {float(ours.end - moved):.3f} s instead of {float(theirs.end):.3f} s")
-    if slipped := _slipped(ours.levels, theirs.levels):
+    if slipped := _slipped(ours.levels[max(0, round(early * _RATE / _BIN)) :], theirs.levels):
         raise MediaError(f"sound came out {slipped * _BIN / _RATE:.2f} s beside its time")
 
 
@@ -263,18 +264,24 @@ def _loudness(track: Soundtrack, sound: Sound) -> _Loudness:
 
 
 def _slipped(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> int:
-    """By how many steps one course of loudness fits the other clearly better than where it is; 0 where it does not."""
+    """By how many steps one course of loudness fits the other clearly better than where it is; 0 where none does.
+
+    Sound that is about as loud throughout, a tone or noise, says nothing.
+    """
     length = min(len(ours), len(theirs)) - 2 * _BINS
     if length < 2 * _BINS:
         return 0
-    middle = theirs[_BINS : _BINS + length] - theirs[_BINS : _BINS + length].mean()
+    middle = theirs[_BINS : _BINS + length]
+    if middle.std() < _LIVELY * middle.mean():
+        return 0
     fits = {}
     for by in range(-_BINS, _BINS + 1):
         part = ours[_BINS + by : _BINS + by + length]
-        scale = math.sqrt(float((middle**2).sum() * ((part - part.mean()) ** 2).sum()))
-        fits[by] = float((middle * (part - part.mean())).sum()) / scale if scale else 0.0
+        scale = float(middle.std() * part.std())
+        fits[by] = float(np.mean((middle - middle.mean()) * (part - part.mean()))) / scale if scale else 0.0
     best = max(fits, key=lambda by: fits[by])
-    return best if abs(best) > 2 and fits[best] > max(fits[by] for by in range(-2, 3)) + 0.1 else 0
+    beside = fits[best] > max(_FIT, 0.1 + max(fits[by] for by in (-2, -1, 0, 1, 2)))
+    return best if beside else 0
 
 
 def _verify_subtitles(file: _File, track: Soundtrack, moved: Fraction) -> None:

@@ -253,16 +253,25 @@ class Reader:
 
     def _frames(self, container: Any, stream: Any, *, seeked: bool) -> Iterator[Any]:
         end, count = Fraction(0), 0
+        lead: list[int] = []  # the times of what comes before the first key frame, in a file that begins in the middle
+        begun = seeked
 
         def seen(packet: Any) -> None:
-            nonlocal end, count
+            nonlocal end, count, begun
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
             if packet.stream_index == stream.index:
                 self.damaged += packet.is_corrupt
                 count += packet.size > 0 or packet.dts is not None
+                begun = begun or packet.is_keyframe or packet.is_discard
+                if not begun and packet.pts is not None:
+                    lead.append(packet.pts)
 
         for frame in _decoded(container, stream, seen, self._failed):
+            if lead and frame.pts is not None:  # what lies before the first picture could not be decoded
+                self.damaged += sum(pts < frame.pts for pts in lead)
+                lead.clear()
+                begun = True
             self.damaged += frame.is_corrupt
             yield frame
         self.damaged += _lost(container, stream, float(end), None if seeked else count)
