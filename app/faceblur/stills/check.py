@@ -130,22 +130,18 @@ def _tiff_foreign(data: bytes, block: bytes) -> bool:
 
 def _boxes_foreign(data: bytes, block: bytes) -> bool:
     """Whether an AVIF or HEIC holds items of metadata, or boxes that no picture needs (ISO/IEC 14496-12)."""
-    position = 0
+    position, items = 0, set[bytes]()
     while position + 8 <= len(data):
         length = struct.unpack(">I", data[position : position + 4])[0]
         if data[position + 4 : position + 8] not in _BOXES or length < 8:
             return True
+        if data[position + 4 : position + 8] == b"meta":
+            items = _items(data[position : position + length])
         position += length
-    items = _items(data)
     return position != len(data) or b"mime" in items or (b"Exif" in items) != bool(block)
 
 
-def _items(data: bytes) -> set[bytes]:
-    """The types of the items that the item information boxes of version 2 and 3 name."""
-    types, position = set(), data.find(b"infe")
-    while position >= 0:
-        version = data[position + 4]
-        start = position + (12 if version == 2 else 14)
-        types.add(data[start : start + 4])
-        position = data.find(b"infe", position + 4)
-    return types
+def _items(meta: bytes) -> set[bytes]:
+    """The types of the items in a meta box; their place depends on the version of an entry (ISO/IEC 14496-12, 8.11.6)."""
+    entries = meta.split(b"infe")[1:]
+    return {entry[8:12] if entry[:1] == b"\2" else entry[10:14] for entry in entries}
