@@ -594,6 +594,12 @@ def test_resolution_stays(tmp_path: Path, ending: str) -> None:
     assert written.dpi == pytest.approx((300, 150), rel=0.01)
 
 
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_resolution_turns_with_the_picture(tmp_path: Path, ending: str) -> None:
+    save(tmp_path / "a.png", photo(), dpi=(300, 150), exif=b"Exif\0\0" + exif(6))
+    assert rewrite(tmp_path / "a.png", tmp_path / f"b{ending}").dpi == pytest.approx((150, 300), rel=0.01)
+
+
 def test_print_colours_become_rgb_and_say_so(tmp_path: Path) -> None:
     pillow(photo()).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
     still = stills.read(tmp_path / "a.jpg")
@@ -628,6 +634,15 @@ def test_a_transparent_entry_of_a_palette_does_not_keep_from_stripping(tmp_path:
     still = stills.read(tmp_path / "a.png")
     assert stills.strip(tmp_path / "a.png", still, tmp_path / "b.png")
     stills.verify(tmp_path / "b.png", still, still.image, stripped=True)
+
+
+def test_an_hdr_photo_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.avif", photo())
+    data = path.read_bytes()
+    place = data.index(b"colrnclx") + 8
+    path.write_bytes(data[:place] + struct.pack(">HHH", 9, 16, 9) + data[place + 6 :])
+    with pytest.raises(SourceError, match="HDR"):
+        stills.read(path)
 
 
 @pytest.mark.skipif(pillow_heif is None, reason="needs pillow-heif")
@@ -717,10 +732,11 @@ def test_a_photo_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_cut_photo_is_refused(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.97, 1])
+def test_a_cut_photo_is_refused(tmp_path: Path, ending: str, share: float) -> None:
     path = save(tmp_path / f"a{ending}", photo(160, 120))
     data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 2 // 3])
+    path.write_bytes(data[: int(len(data) * share) - 4])
     with pytest.raises(SourceError, match="is damaged, or of a form"):
         stills.read(path)
 

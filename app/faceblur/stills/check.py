@@ -112,7 +112,7 @@ def _foreign(kind: str, data: bytes, block: bytes) -> bool:
     if kind == "tiff":
         return _tiff_foreign(data, block)
     if kind == "bmp":
-        return struct.unpack("<I", data[2:6])[0] != len(data)
+        return int.from_bytes(data[2:6], "little") != len(data)
     return _boxes_foreign(data, block)
 
 
@@ -142,6 +142,6 @@ def _boxes_foreign(data: bytes, block: bytes) -> bool:
 
 
 def _items(meta: bytes) -> set[bytes]:
-    """The types of the items in a meta box; their place depends on the version of an entry (ISO/IEC 14496-12, 8.11.6)."""
+    """The types of the items in a meta box; where they stand depends on the version of an entry (ISO/IEC 14496-12)."""
     entries = meta.split(b"infe")[1:]
     return {entry[8:12] if entry[:1] == b"\2" else entry[10:14] for entry in entries}

@@ -373,7 +373,7 @@ def _several(value: Any) -> tuple[Any, ...]:
 def _box_facts(data: bytes, name: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     """Chroma sampling of an AVIF or HEIC picture, and what of its depth and colours cannot be repeated.
 
-    The first decoder configuration and the first colour box are the primary picture's in all files seen so far.
+    The first decoder configuration and the first colour box are taken for the primary picture's.
     """
     start, changes = data.find(name) + 4, []
     if name == b"av1C":

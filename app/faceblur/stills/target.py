@@ -1,7 +1,8 @@
 """Writing photos: the kind, depth, profile and compression of the source, and none of its metadata but what is asked.
 
 A JPEG gets the source's own quantization tables. Where nothing was hidden its blocks then come back nearly as they
-were: 47 to 70 dB at the source's size, where a fixed quality of 95 gives 40 to 60 dB at up to twice the size.
+were: 47 to 70 dB at the source's size, whatever its quality. A fixed quality of 95 gives 40 to 61 dB, and 2.5 times
+the size for a source of quality 30.
 """
 
 import io
