@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from conftest import picture, write_clip
 from faceblur import stills
-from faceblur.errors import FaceblurError, MediaError, OutputError, SourceError, UsageError
+from faceblur.errors import FaceblurError, MediaError, MissingError, OutputError, SourceError, UsageError
 from faceblur.stills import Still
 
 try:
@@ -374,7 +375,8 @@ def test_only_the_primary_picture_of_a_heic_gets_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", [".png", ".webp", ".tif", ".avif"])
 def test_what_lies_under_transparency_is_gone(tmp_path: Path, ending: str) -> None:
     image = photo(channels=4)
-    image[10:20, 10:20] = (*MARK[:3], 0)
+    image[8:22, 8:22, :3] = picture(14, 14)
+    image[8:22, 8:22, 3] = 0
     options = {".webp": {"lossless": True, "exact": True}, ".avif": {"quality": 100}}.get(ending, {})
     source = save(tmp_path / f"a{ending}", image, **options)
     still = stills.read(source)
@@ -499,8 +501,12 @@ def turned(path: Path, orientation: int, image: Any) -> Path:
         (".tif", 3, 8),
         (".tif", 1, 16),
         (".tif", 3, 16),
+        (".avif", 1, 8),
         (".avif", 3, 8),
+        (".avif", 4, 8),
+        (".heic", 1, 8),
         (".heic", 3, 8),
+        (".heic", 4, 8),
     ],
 )
 def test_every_orientation_of_every_kind_comes_out_upright(
@@ -588,6 +594,12 @@ def test_resolution_stays(tmp_path: Path, ending: str) -> None:
     assert written.dpi == pytest.approx((300, 150), rel=0.01)
 
 
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_resolution_turns_with_the_picture(tmp_path: Path, ending: str) -> None:
+    save(tmp_path / "a.png", photo(), dpi=(300, 150), exif=b"Exif\0\0" + exif(6))
+    assert rewrite(tmp_path / "a.png", tmp_path / f"b{ending}").dpi == pytest.approx((150, 300), rel=0.01)
+
+
 def test_print_colours_become_rgb_and_say_so(tmp_path: Path) -> None:
     pillow(photo()).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
     still = stills.read(tmp_path / "a.jpg")
@@ -598,6 +610,58 @@ def test_print_colours_become_rgb_and_say_so(tmp_path: Path) -> None:
     with Image.open(tmp_path / "c.jpg") as stripped:
         assert stripped.mode == "CMYK"
     stills.verify(tmp_path / "c.jpg", still, still.image, stripped=True)
+
+
+@pytest.mark.parametrize("sampling", ["411", "420", "422", "440", "444"])
+def test_a_jpeg_of_any_chroma_sampling_is_whole(tmp_path: Path, sampling: str) -> None:
+    factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")
+    made = cv2.imencode(".jpg", photo(), [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor])[1]
+    (tmp_path / "a.jpg").write_bytes(made.tobytes())
+    assert psnr(rewrite(tmp_path / "a.jpg", tmp_path / "b.jpg").image, photo()) > 25
+
+
+def test_a_very_rough_jpeg_shows_what_is_drawn_into_it(tmp_path: Path) -> None:
+    still = stills.read(save(tmp_path / "a.jpg", photo(), quality=3))
+    image = still.image.copy()
+    image[5:27, 5:43] = (90, 140, 120)
+    stills.write(tmp_path / "b.jpg", still, image)
+    stills.verify(tmp_path / "b.jpg", still, image)
+
+
+def test_a_transparent_entry_of_a_palette_does_not_keep_from_stripping(tmp_path: Path) -> None:
+    made = pillow(photo()).quantize(16)
+    made.save(tmp_path / "a.png", transparency=int(np.asarray(made)[2, 2]))
+    still = stills.read(tmp_path / "a.png")
+    assert stills.strip(tmp_path / "a.png", still, tmp_path / "b.png")
+    stills.verify(tmp_path / "b.png", still, still.image, stripped=True)
+
+
+def test_an_hdr_photo_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.avif", photo())
+    data = path.read_bytes()
+    place = data.index(b"colrnclx") + 8
+    path.write_bytes(data[:place] + struct.pack(">HHH", 9, 16, 9) + data[place + 6 :])
+    with pytest.raises(SourceError, match="HDR"):
+        stills.read(path)
+
+
+@pytest.mark.skipif(pillow_heif is None, reason="needs pillow-heif")
+def test_what_is_lost_of_a_heic_is_said(tmp_path: Path) -> None:
+    deep = photo(64, 48, depth=16)
+    pillow_heif.from_bytes("BGR;16", (64, 48), deep.tobytes()).save(tmp_path / "a.heic")
+    still = stills.read(tmp_path / "a.heic")
+    assert (still.changes, still.depth) == (("10 bits to 8",), 8)
+
+
+def test_without_its_package_a_heic_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    still = stills.read(save(tmp_path / "a.jpg", photo()))
+    (tmp_path / "a.heic").write_bytes(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert not stills.can_write("heic")
+    with pytest.raises(MissingError, match=r"pip install 'faceblur\[heic\]'"):
+        stills.read(tmp_path / "a.heic")
+    with pytest.raises(MissingError, match="pip install"):
+        stills.write(tmp_path / "b.heic", still, still.image)
 
 
 def test_a_profile_that_is_none_is_dropped(tmp_path: Path) -> None:
@@ -668,11 +732,12 @@ def test_a_photo_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_cut_photo_is_refused(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.97, 1])
+def test_a_cut_photo_is_refused(tmp_path: Path, ending: str, share: float) -> None:
     path = save(tmp_path / f"a{ending}", photo(160, 120))
     data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(SourceError, match="cut or damaged"):
+    path.write_bytes(data[: int(len(data) * share) - 4])
+    with pytest.raises(SourceError, match="is damaged, or of a form"):
         stills.read(path)
 
 

@@ -27,6 +27,7 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns where ours begins
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA = 258, 262, 277, 284, 338
 _SUB_IFDS, _DNG, _CFA = 330, 50706, 32803
+_ADVICE = "use the original, or save it as PNG with another program"
 _NCLX = struct.Struct(">HHH")
 _UPRIGHT = {  # what makes a picture upright that is stored in orientation 2 to 8 (EXIF 2.32, 4.6.4)
     2: (False, 1),
@@ -67,7 +68,7 @@ class Still:
     colour: tuple[bytes, ...] = ()  # PNG chunks that say what the samples mean and how large a pixel is
     groups: exif.Groups = field(default_factory=dict)
     changes: tuple[str, ...] = ()
-    cleared: bool = False  # whether there were colours under full transparency
+    cleared: bool = False  # whether there was a picture under full transparency
     damaged: int = 0
 
     @property
@@ -155,12 +156,12 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
         decoded = None
     if decoded is None:
         if not accept_damaged:
-            raise SourceError(f"{path} is cut or damaged: {damage}; use the original, or accept the damage") from None
+            raise SourceError(f"{path} is damaged, or of a form that cannot be read: {damage}; {_ADVICE}") from None
         try:
             with _tolerant():
                 decoded = _decode(found, data, path, parts)
         except _Unreadable:
-            raise SourceError(f"{path} is cut or damaged, nothing of it can be decoded: {damage}") from None
+            raise SourceError(f"{path} cannot be decoded, not even in part: {damage}; {_ADVICE}") from None
     block = parts.exif if parts else decoded.exif
     orientation = decoded.orientation or exif.orientation(block)
     image, cleared = _cleared(decoded.image if decoded.orientation else _upright(decoded.image, orientation))
@@ -323,7 +324,9 @@ def _pixels(picture: Any, icc: bytes, path: Path) -> tuple[Pixels, tuple[str, ..
         if picture.mode != "YCbCr":
             changes = (f"{picture.mode} to RGB",)
         picture = _to_rgb(picture, icc)
-    elif picture.mode in ("LA", "La", "PA", "RGBa") or "transparency" in picture.info:
+    elif picture.mode == "La":
+        picture = picture.convert("LA").convert("RGBA")
+    elif picture.mode in ("LA", "PA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     elif picture.mode == "1":
         picture = picture.convert("L")
@@ -370,7 +373,7 @@ def _several(value: Any) -> tuple[Any, ...]:
 def _box_facts(data: bytes, name: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     """Chroma sampling of an AVIF or HEIC picture, and what of its depth and colours cannot be repeated.
 
-    The first decoder configuration and the first colour box are the primary picture's in all files seen so far.
+    The first decoder configuration and the first colour box are taken for the primary picture's.
     """
     start, changes = data.find(name) + 4, []
     if name == b"av1C":
@@ -388,7 +391,7 @@ def _box_facts(data: bytes, name: bytes, path: Path) -> tuple[str, tuple[str, ..
         primaries, transfer, _ = _NCLX.unpack_from(data, colours)
         if transfer in (16, 18):
             raise SourceError(f"{path} is an HDR photo; save it with a standard range of brightness first")
-        if primaries not in (1, 2) and b"colrprof" not in data:
+        if primaries not in (1, 2) and b"colrprof" not in data and b"colrrICC" not in data:
             changes.append("wide colours without a profile to sRGB")
     return chroma, tuple(changes)
 
@@ -414,15 +417,17 @@ def _turned(piece: bytes) -> bytes:
 
 
 def _cleared(image: Pixels) -> tuple[Pixels, bool]:
-    """The picture with nothing under full transparency, where a face could lie unseen; whether there was anything."""
-    if image.shape[2] != 4:
-        return image, False
-    hidden = (image[:, :, 3] == 0) & image[:, :, :3].any(axis=2)
-    if not hidden.any():
+    """The picture with nothing under full transparency, and whether anything was there.
+
+    A picture could lie there unseen; a single colour, as of a palette's transparent entry, is none.
+    """
+    if image.shape[2] != 4 or image[:, :, 3].all():
         return image, False
     result = image.copy()
+    hidden = result[:, :, 3] == 0
+    colours = result[hidden]
     result[hidden] = 0
-    return result, True
+    return result, bool((colours != colours[0]).any())
 
 
 def _whole_scans(parts: Parts, data: bytes) -> bool:
@@ -433,8 +438,10 @@ def _whole_scans(parts: Parts, data: bytes) -> bool:
     decoder.options = {"err_detect": "explode"}
     try:
         return bool(decoder.decode(av.Packet(data)) or decoder.decode(None))
-    except av.FFmpegError:
+    except av.error.InvalidDataError:
         return False
+    except av.FFmpegError:  # a form of JPEG that FFmpeg does not know; Pillow may
+        return True
 
 
 @contextmanager
