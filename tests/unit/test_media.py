@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from conftest import moving_face, picture, pictures, play, write_clip
 from faceblur import media
@@ -598,3 +599,70 @@ def test_too_few_pictures_are_an_error(tmp_path: Path) -> None:
 def test_the_facts_of_a_video_survive_json(tmp_path: Path) -> None:
     video = media.probe(write_clip(tmp_path / "clip.mp4", moving_face(2), sound=True, aspect=Fraction(4, 3)))
     assert media.Video.from_json(video.to_json()) == video
+
+
+# Interlaced sources
+
+BAR = 16  # pixels that a bar of light is wide; it moves by four from field to field
+
+
+def interlaced(path: Path, codec: str, options: dict[str, str], count: int = 12) -> Path:
+    """A clip whose frames show two moments: a bar in the even rows, and a bit further in the odd ones."""
+    images = []
+    for number in range(count):
+        image = np.full((96, 128, 3), 40, np.uint8)
+        for field in range(2):
+            left = 4 * (2 * number + field)
+            image[field::2, left : left + BAR] = 200
+        images.append(image)
+    return write_clip(path, images, codec=codec, options=options)
+
+
+def comb(plane: NDArray[np.uint8]) -> float:
+    """How much each row differs from the mean of its neighbours, on average."""
+    rows = plane.astype(float)
+    return float(np.abs(rows[1:-1] - (rows[:-2] + rows[2:]) / 2).mean())
+
+
+INTERLACED = pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("clip.mp4", "libx264", {"x264-params": "tff=1", "crf": "10"}),
+        ("clip.mpg", "mpeg2video", {"flags": "+ildct+ilme", "qscale": "2"}),
+    ],
+)
+
+
+@INTERLACED
+def test_no_comb_is_ever_shown(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+    path = interlaced(tmp_path / name, codec, options)
+    video = media.probe(path)
+    frames, _ = read(path)
+    with av.open(str(path)) as container:
+        decoded = list(container.decode(video=0))
+    assert video.interlaced
+    assert len(frames) == 12
+    for frame, raw in zip(frames, decoded, strict=True):
+        assert comb(media.planes(raw)[0]) > 8
+        assert comb(media.planes(frame.frame)[0]) < 1
+        assert comb(frame.image[:, :, 1].astype(np.uint8)) < 1
+        assert frame.pts == raw.pts
+    assert frames[-1].duration == frames[0].duration
+
+
+@INTERLACED
+def test_a_part_of_an_interlaced_source_equals_that_part_of_the_whole(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str]
+) -> None:
+    path = interlaced(tmp_path / name, codec, options | {"g": "4"})
+    whole, _ = read(path)
+    for number in (4, 5, 8):
+        part, _ = read(path, media.Recipe(start=Fraction(number, 25), end=Fraction(number + 2, 25)))
+        assert [frame.checksum for frame in part] == [frame.checksum for frame in whole[number : number + 2]]
+
+
+def test_progressive_frames_are_not_touched(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mkv", [picture(seed=n) for n in range(3)], codec="ffv1")
+    with av.open(str(path)) as container:
+        for frame, raw in zip(read(path)[0], container.decode(video=0), strict=True):
+            assert all(map(np.array_equal, media.planes(frame.frame), media.planes(raw)))
