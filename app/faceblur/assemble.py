@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faceblur import files, images, media
@@ -71,6 +71,7 @@ class _Output:
         target = self.context.options.out or usual
         target = target / usual.name if target.is_dir() else target
         media.check_target(target, self.soundtrack.sounds if self.soundtrack else ())
+        self.encoding("blurred", target.suffix.lower())
         source = self.job.source_path(self.origin) if self.origin else None
         if source and source.exists() and target.exists() and target.samefile(source):
             raise UsageError(f"{target} is the source itself; name another output with -o")
@@ -83,7 +84,24 @@ class _Output:
     def usual(self, kind: str) -> Path:
         """The name that the "blurred" or "debug" video gets by default."""
         source = self.job.source_path(self.origin) if self.origin else None
-        return self.job.video_path(kind, media.family(source, self.soundtrack.sounds if self.soundtrack else ()))
+        sounds = self.soundtrack.sounds if self.soundtrack else ()
+        return self.job.video_path(kind, media.family(source, sounds, self.encoding(kind).codec.endings))
+
+    def encoding(self, kind: str, ending: str | None = None) -> media.Encoding:
+        """How the "blurred" or "debug" video is encoded into a file with that ending, or with None into any that fits.
+
+        A debug video is for looking at it: of 8 bits, and of the usual codec.
+        """
+        o, origin = self.context.options, self.origin
+        wish = media.Wish(o.codec, o.encoder, o.crf, o.preset)
+        if origin is None:
+            first, _, width, height = self.job.extent()
+            layout = _layout(self.job.frame_path(first), o.codec)
+            own = media.choose((width, height), ending=ending, wish=wish, layout=layout)
+        else:
+            width, height = origin.width, origin.height
+            own = media.choose((width, height), ending=ending, wish=wish, video=origin.video)
+        return own if kind == "blurred" else own.for_debugging((width, height), ending)
 
     @property
     def source_sha256(self) -> str | None:
@@ -134,7 +152,7 @@ class _Assembly:
         """The "blurred" or "debug" video, unless the one that is there is what would be made again."""
         stamps = self._stamps(kind)
         self._check_rendered()  # after the stamps were taken, so that they are those of this plan
-        request = self._request(stamps)
+        request = self._request(stamps, self._encoding(kind, target))
         made = self.job.report().get(kind, {})
         if made.get("request") == request and self.output.is_made(kind, target):
             self.job.write_report(self.job.report() | self._facts())
@@ -170,10 +188,14 @@ class _Assembly:
         is still known to be ours.
         """
         began, before = time.monotonic(), self.job.report()
+        note = self._encoding(kind, target).note
+        if note and kind == "blurred":
+            self.context.progress.warn(f"{self.job.name}: {note}")
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
-            media.write(temporary, self._pictures(kind, stamps), self.clock, self._encoding(), self.soundtrack)
-            checks = media.verify(temporary, self.clock, (self.plan.width, self.plan.height), self.soundtrack)
+            size, encoding = (self.plan.width, self.plan.height), self._encoding(kind, target)
+            media.write(temporary, self._pictures(kind, stamps), self.clock, encoding, self.soundtrack)
+            checks = media.verify(temporary, self.clock, size, self.soundtrack, encoding)
             facts = {"path": str(target), "sha256": self.context.sha256(temporary), "size": temporary.stat().st_size}
             facts |= {"replaces": self.output.known_sha256(kind, target), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
@@ -200,28 +222,23 @@ class _Assembly:
                 step.advance()
                 self.context.progress.update(step)
 
-    def _encoding(self) -> media.Encoding:
-        crf, preset = self.context.options.crf, self.context.options.preset
+    def _encoding(self, kind: str, target: Path) -> media.Encoding:
         average = (len(self.clock.pts) / self.clock.seconds).limit_denominator(60000)
-        if self.origin is None:
-            return media.Encoding(crf, preset, average)
-        video = self.origin.video
-        rate = average if self.origin.recipe["fps"] else video.rate
-        return media.Encoding(crf, preset, rate, video.aspect, video.colour)
+        rate = average if self.origin is None or self.origin.recipe["fps"] else self.origin.video.rate
+        return replace(self.output.encoding(kind, target.suffix.lower()), rate=rate)
 
     def _stamps(self, kind: str) -> list[str]:
         """The stamps that the frames of a video must have, in order."""
         stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
         return [stamp_of(self.plan, number) for number in self.plan.numbers]
 
-    def _request(self, made: Sequence[str]) -> str:
+    def _request(self, made: Sequence[str], encoding: media.Encoding) -> str:
         """The digest of everything a video is made from."""
         times = [str(self.clock.time_base), list(self.clock.pts), self.clock.end]
         origin, sound = self.origin, self.soundtrack
         source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
         part = [str(sound.begin), str(sound.end)] if sound else []
-        options = self.context.options
-        return digest("video", media.VERSION, list(made), times, source, part, options.crf, options.preset)
+        return digest("video", media.VERSION, list(made), times, source, part, repr(encoding))
 
     def _facts(self) -> Json:
         origin, solution = self.origin, self.job.solution()
@@ -229,6 +246,14 @@ class _Assembly:
         damaged = origin.damaged if origin else 0
         regions, doubts = solution["regions"], solution["doubts"]
         return {"source": source, "damaged": damaged, "plan": self.plan.to_json(), "regions": regions, "doubts": doubts}
+
+
+def _layout(frame: Path, codec: str) -> media.Layout:
+    """How frames from elsewhere, which are RGB of 8 or 16 bits, are encoded: so that everybody can play them."""
+    depth, alpha = images.samples(frame)
+    if codec in ("ffv1", "prores"):
+        return media.Layout("rgb", depth, alpha) if codec == "ffv1" else media.Layout("444", 10, alpha)
+    return media.Layout("420", min(depth, 10))
 
 
 def _soundtrack(job: Job, origin: Origin | None, context: Context) -> media.Soundtrack | None:

@@ -21,6 +21,7 @@ TTA = ("none", "flip", "scales", "full")
 STYLES = ("blur", "pixelate", "solid")
 SHAPES = ("ellipse", "box")
 OVERLAYS = ("time", "frame")
+CODECS = ("same", "h264", "hevc", "av1", "vp9", "prores", "ffv1")
 
 
 def processors() -> int:
@@ -71,8 +72,10 @@ class Options:
     threads: int = 0
 
     out: Path | None = None
-    crf: int = 18
-    preset: str = "medium"
+    codec: str = "same"
+    encoder: str | None = None
+    crf: int | None = None
+    preset: str | None = None
     frames: str = "keep"
 
     def __post_init__(self) -> None:
@@ -89,7 +92,8 @@ class Options:
         _within("grow", self.grow, 0, 3)
         _within("look-back", self.look_back, 0, 1000)
         _within("look-ahead", self.look_ahead, 0, 1000)
-        _within("crf", self.crf, 0, 51)
+        _one_of("codec", self.codec, CODECS)
+        _within("crf", self.crf, 0, 63)
         _within("workers", self.workers, 1, 1024)
         _within("threads", self.threads, 0, 1024)
         _within("agree", self.agree, 1, 100)

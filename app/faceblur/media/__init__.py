@@ -5,12 +5,14 @@ Time is an integer pts and a Fraction time base, never a float. Frames are uprig
 """
 
 from faceblur.media.check import verify
+from faceblur.media.encoders import CODECS, Encoding, Wish, choose
 from faceblur.media.pixels import UNKNOWN, Layout, Plane, from_planes, planes
 from faceblur.media.sound import Soundtrack
 from faceblur.media.source import Reader, Recipe, Sound, Timed, Video, probe
-from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
+from faceblur.media.target import VERSION, Clock, check_target, family, write, write_sound
 
 __all__ = [
+    "CODECS",
     "UNKNOWN",
     "VERSION",
     "Clock",
@@ -23,7 +25,9 @@ __all__ = [
     "Soundtrack",
     "Timed",
     "Video",
+    "Wish",
     "check_target",
+    "choose",
     "family",
     "from_planes",
     "planes",

@@ -1,26 +1,35 @@
 """Checking what was written: open it again and compare it with what it must be."""
 
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from faceblur.domain import Json
 from faceblur.errors import MediaError
+from faceblur.media.encoders import Encoding, own_name
+from faceblur.media.pixels import FULL, Layout
 from faceblur.media.sound import Soundtrack, sound_packets
-from faceblur.media.source import demuxed, opened, video_stream
+from faceblur.media.source import Video, demuxed, opened, probe, video_stream
 from faceblur.media.target import MP4, Clock
 
+_ALIKE = {5: 6, 0: 2}  # BT.601's matrix has two names; what is reserved says nothing
 _Heard = tuple[Fraction, int]  # the time of a packet in seconds, and a checksum
 
 
-def verify(path: Path, clock: Clock, size: tuple[int, int], track: Soundtrack | None) -> Json:
+def verify(
+    path: Path, clock: Clock, size: tuple[int, int], track: Soundtrack | None, encoding: Encoding | None = None
+) -> Json:
     """Open a written video again and compare it with what it must be; MediaError at the first difference.
 
-    Compared are size, number of frames, every time stamp (within half a tick of the output's clock), the length, and
+    Compared are codec, depth, chroma, alpha, colour, and the display and light of HDR with the `encoding`, if one is
+    given; size, number of frames, every time stamp (within half a tick of the output's clock), the length, and
     for each audio stream the number, times and bytes of its packets. In Matroska all times may come a little later, all
     by as much, where sound began before zero. Returns the figures for the report.
     """
+    if encoding:
+        _verify_pictures(probe(path), encoding)
     with opened(path) as container:
         stream = video_stream(container, path)
         context = stream.codec_context
@@ -55,6 +64,28 @@ def verify(path: Path, clock: Clock, size: tuple[int, int], track: Soundtrack | 
         "duration_s": float(length),
         "sound_packets": packets,
     }
+
+
+def _verify_pictures(made: Video, encoding: Encoding) -> None:
+    _same("codec", own_name(made.codec), encoding.codec.name)
+    is_, must = made.layout, Layout.of(encoding.pixel_format)
+    is_grey, is_rgb = must.chroma == "grey", must.chroma == "rgb"
+    if encoding.codec.name == "prores" and must.chroma == "444":  # 4444 is always decoded to 12 bits
+        is_ = replace(is_, depth=must.depth)
+    if encoding.codec.name == "h264" and is_grey:  # decoded with chroma, all of it neutral
+        must = replace(must, chroma="420")
+    _same("kind of picture", is_, must)
+    names = ("range", "primaries", "transfer", "matrix")
+    for name, read, told in zip(names, made.colour, encoding.colour, strict=True):
+        if name == "range" and not is_rgb:
+            _same("full range", read == FULL, told == FULL)
+        elif name in ("primaries", "transfer") or (name == "matrix" and not is_rgb and not is_grey):
+            _same(name, _ALIKE.get(read, read), _ALIKE.get(told, told))
+    _same("brightest light", made.light, encoding.light)
+    if (made.mastered is None) != (encoding.mastered is None) or any(
+        abs(a - b) > max(2e-4, b / 1000) for a, b in zip(made.mastered or (), encoding.mastered or (), strict=True)
+    ):
+        _same("mastering display", made.mastered, encoding.mastered)
 
 
 def _same(what: str, is_: object, must: object) -> None:

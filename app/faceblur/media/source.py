@@ -155,7 +155,8 @@ def probe(path: Path) -> Video:
         time_base = stream.time_base or Fraction(1, 1000)
         length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        layout, side = Layout.of(frame.format.name), {data.type.name: bytes(data) for data in frame.side_data}
+        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, rotation)
+        side = {data.type.name: bytes(data) for data in frame.side_data}
         return Video(
             stream=stream.index,
             width=upright[0],
