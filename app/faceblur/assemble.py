@@ -27,8 +27,8 @@ class Rendition(Protocol):
     def check(self, target: Path) -> None:
         """MediaError or UsageError unless `target` names a kind of file that this can become."""
 
-    def about(self, plan: Plan) -> list[object]:
-        """All that the file is made from besides its pictures."""
+    def about(self, plan: Plan, kind: str, target: Path) -> list[object]:
+        """All that the file at `target` is made from besides its pictures."""
         ...
 
     def stamps(self, plan: Plan, kind: str) -> list[str]:
@@ -146,7 +146,7 @@ class _Assembly:
     def make(self, kind: str, target: Path) -> Path:
         """The "blurred" or "debug" file, unless the one that is there is what would be made again."""
         stamps = self.rendition.stamps(self.plan, kind)
-        request = digest(stamps, self.rendition.about(self.plan))
+        request = digest(stamps, self.rendition.about(self.plan, kind, target))
         made = self.job.report().get(kind, {})
         if made.get("request") == request and self.output.is_made(kind, target):
             self.job.write_report(self.job.report() | self.facts)

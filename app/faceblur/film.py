@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from faceblur import media
+from faceblur import images, media
 from faceblur.context import Context
 from faceblur.domain import Json
 from faceblur.errors import IncompleteError, SourceError, UsageError
@@ -50,12 +50,30 @@ class Film:
     def ending(self, kind: str) -> str:
         """The ending that a file gets by default."""
         origin = self.origin
-        return media.family(self.job.source_path(origin) if origin else None, self._sounds)
+        fit = self.encoding(kind).codec.endings
+        return media.family(self.job.source_path(origin) if origin else None, self._sounds, fit)
 
     def check(self, target: Path) -> None:
         """MediaError unless `target` names a kind of file that can hold the video, its sound and its subtitles."""
         origin = self.origin
         media.check_target(target, self._track(origin) if origin else None)
+        self.encoding("blurred", target.suffix.lower())
+
+    def encoding(self, kind: str, ending: str | None = None) -> media.Encoding:
+        """How a "blurred" or "debug" video is encoded into a file with that ending, or with None into any that fits.
+
+        A debug video is for looking at it: of 8 bits, and of the usual codec.
+        """
+        o, origin = self.context.options, self.origin
+        wish = media.Wish(o.codec, o.encoder, o.crf, o.preset)
+        if origin is None:
+            first, _, width, height = self.job.extent()
+            layout = _layout(self.job.frame_path(first), o.codec)
+            own = media.choose((width, height), ending=ending, wish=wish, layout=layout)
+        else:
+            width, height = origin.width, origin.height
+            own = media.choose((width, height), ending=ending, wish=wish, video=origin.video)
+        return own if kind == "blurred" else own.for_debugging((width, height), ending)
 
     @property
     def _sounds(self) -> tuple[media.Sound, ...]:
@@ -70,21 +88,24 @@ class Film:
             return None
         return media.Soundtrack(path, self._sounds, subtitles=words, distort=options.audio == "distort")
 
-    def about(self, plan: Plan) -> list[object]:
+    def about(self, plan: Plan, kind: str, target: Path) -> list[object]:
         """All that the video is made from besides its pictures."""
-        clock, origin, track, options = self.clock(plan), self.origin, self.soundtrack, self.context.options
+        clock, origin, track = self.clock(plan), self.origin, self.soundtrack
         times = [str(clock.time_base), list(clock.pts), clock.end]
         source = [origin.sha256, origin.video.to_json(), origin.recipe] if origin else []
         streams = [[s.index for s in streams] for streams in (track.sounds, track.subtitles)] if track else []
         part = [str(track.begin), str(track.end), track.distort, streams] if track else []
-        return ["video", media.VERSION, times, source, part, options.crf, options.preset]
+        return ["video", media.VERSION, times, source, part, repr(self._encoding(kind, target, clock))]
 
     def write(self, path: Path, plan: Plan, kind: str, stamps: Sequence[str]) -> Json:
         """Encode the "blurred" or "debug" pictures to a temporary path and check the result; figures for the report."""
         clock = self.clock(plan)
+        encoding = self._encoding(kind, path, clock)
+        if encoding.note and kind == "blurred":
+            self.context.progress.warn(f"{self.job.name}: {encoding.note}")
         self._tell_recoded(path)
-        media.write(path, self.pictures(plan, kind, stamps), clock, self._encoding(clock), self.soundtrack)
-        return media.verify(path, clock, (plan.width, plan.height), self.soundtrack)
+        media.write(path, self.pictures(plan, kind, stamps), clock, encoding, self.soundtrack)
+        return media.verify(path, clock, (plan.width, plan.height), self.soundtrack, encoding)
 
     def _tell_recoded(self, path: Path) -> None:
         """Warn of sound that is encoded anew although nobody asked for it to be distorted."""
@@ -107,12 +128,16 @@ class Film:
         """The pictures, each of them made from what its stamp says."""
         raise NotImplementedError
 
-    def _encoding(self, clock: media.Clock) -> media.Encoding:
-        crf, preset = self.context.options.crf, self.context.options.preset
-        average = (len(clock.pts) / clock.seconds).limit_denominator(60000)
+    def _encoding(self, kind: str, target: Path, clock: media.Clock) -> media.Encoding:
         origin = self.origin
-        if origin is None:
-            return media.Encoding(crf, preset, average)
-        video = origin.video
-        rate = average if origin.recipe["fps"] else video.rate
-        return media.Encoding(crf, preset, rate, video.aspect, video.colour)
+        average = (len(clock.pts) / clock.seconds).limit_denominator(60000)
+        rate = average if origin is None or origin.recipe["fps"] else origin.video.rate
+        return replace(self.encoding(kind, target.suffix.lower()), rate=rate)
+
+
+def _layout(frame: Path, codec: str) -> media.Layout:
+    """How frames from elsewhere, which are RGB of 8 or 16 bits, are encoded: so that everybody can play them."""
+    depth, alpha = images.samples(frame)
+    if codec in ("ffv1", "prores"):
+        return media.Layout("rgb", depth, alpha) if codec == "ffv1" else media.Layout("444", 10, alpha)
+    return media.Layout("420", min(depth, 10))

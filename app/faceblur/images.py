@@ -226,6 +226,15 @@ def size(path: Path) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def samples(path: Path) -> tuple[int, bool]:
+    """Bits a sample, 8 or 16, and whether there is alpha, from the header of a PNG file; SourceError as for `size`."""
+    head = _head(path)
+    if head is None:
+        raise SourceError(f"{path} is not a whole PNG file")
+    depth, kind = head[24], head[25]
+    return (16 if depth == 16 else 8), bool(kind & 4)
+
+
 def _head(path: Path) -> bytes | None:
     """The first bytes of a PNG file that has its end too; None otherwise."""
     try:

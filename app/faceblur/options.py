@@ -23,6 +23,7 @@ SHAPES = ("ellipse", "box")
 AUDIO = ("keep", "drop", "distort")
 SUBTITLES = ("drop", "keep")
 OVERLAYS = ("time", "frame")
+CODECS = ("same", "h264", "hevc", "av1", "vp9", "prores", "ffv1")
 
 
 def processors() -> int:
@@ -76,8 +77,10 @@ class Options:
     out: Path | None = None
     mirror: bool = False
     keep_metadata: tuple[str, ...] = ()
-    crf: int = 18
-    preset: str = "medium"
+    codec: str = "same"
+    encoder: str | None = None
+    crf: int | None = None
+    preset: str | None = None
     frames: str = "keep"
     no_frames: bool = False
     audio: str = "keep"
@@ -99,7 +102,8 @@ class Options:
         _within("grow", self.grow, 0, 3)
         _within("look-back", self.look_back, 0, 1000)
         _within("look-ahead", self.look_ahead, 0, 1000)
-        _within("crf", self.crf, 0, 51)
+        _one_of("codec", self.codec, CODECS)
+        _within("crf", self.crf, 0, 63)
         _within("workers", self.workers, 1, 1024)
         _within("threads", self.threads, 0, 1024)
         _within("agree", self.agree, 1, 100)

@@ -107,7 +107,7 @@ class Print:
         """UsageError unless `target` names a kind of file that can hold the photo."""
         stills.check_target(target, self.photo.still)
 
-    def about(self, plan: Plan) -> list[object]:
+    def about(self, plan: Plan, kind: str, target: Path) -> list[object]:
         origin = self.job.origin()
         return ["photo", stills.VERSION, origin and origin.sha256, sorted(self.context.options.keep_metadata)]
 

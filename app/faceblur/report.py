@@ -30,7 +30,7 @@ def facts(job: Job, plan: Plan) -> Json:
         "moved": origin.moved if origin else 0,
         "frames": len(plan.numbers),
         "plan": plan.to_json(),
-        "models": {name: _models(name) for name in sorted(plan.detectors)},
+        "models": {name: models(name) for name in sorted(plan.detectors)},
         "doubts": solution["doubts"],
         "regions": solution["regions"],
     } | _hidden(job, plan)
@@ -45,7 +45,7 @@ def summary(report: Json) -> str:
     return f"{counted} hidden{of}{share}"
 
 
-def _models(name: str) -> list[Json]:
+def models(name: str) -> list[Json]:
     """The files of weights that a detector goes by; none for those of another package."""
     try:
         rows = [weights.entry(file) for file in detectors.needs(name)]

@@ -28,7 +28,7 @@ def sample(path: Path) -> Path:
     clock = media.Clock(Fraction(1, _RATE), tuple(range(_FRAMES)), _FRAMES)
     with tempfile.TemporaryDirectory() as folder, files.atomic(path, sync=True) as temporary:
         sound = media.write_sound(Path(folder) / "sound.m4a", _melody(48000), 48000)
-        media.write(temporary, _views(portrait), clock, media.Encoding(20, "medium", Fraction(_RATE)), sound)
+        media.write(temporary, _views(portrait), clock, media.choose(_SIZE, wish=media.Wish(crf=20)), sound)
     return path
 
 

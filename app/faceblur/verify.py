@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from faceblur import catalog, images, media
+from faceblur import catalog, images, media, stills
 from faceblur.context import Context
 from faceblur.domain import Json
 from faceblur.errors import MediaError, SourceError, UsageError
@@ -22,7 +22,7 @@ def verify(path: Path, context: Context, report: Path | None = None) -> Json:
         raise UsageError(f"{where} does not tell of {path.name}; name the one written with it: --report FILE")
     found = context.sha256(path)
     differences = [] if found == made["sha256"] else [f"SHA-256 {found[:16]}… instead of {made['sha256'][:16]}…"]
-    differences += media.again(path, made["checks"])
+    differences += (stills if "kind" in made["checks"] else media).again(path, made["checks"])
     if differences:
         raise MediaError(f"{path} is not what was made: {'; '.join(differences)}")
     return made

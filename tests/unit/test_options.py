@@ -35,7 +35,7 @@ def test_options_cannot_be_changed() -> None:
         {"threshold": math.nan},
         {"grow": -0.1},
         {"grow": 3.1},
-        {"crf": 52},
+        {"crf": 64},
         {"workers": 0},
         {"workers": 1025},
         {"threads": -1},

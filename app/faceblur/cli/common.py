@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import AUDIO, KINDS, OVERLAYS, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
+from faceblur.options import AUDIO, CODECS, KINDS, OVERLAYS, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
 from faceblur.progress import KINDS as PROGRESS
 from faceblur.progress import Progress, create
 from faceblur.stop import Stop
@@ -136,8 +136,14 @@ BLUR = (
 DEBUG = (option("--debug", is_flag=True, help="Debug pictures and video; they show the faces."),)
 OUT = (
     option("-o", "--out", type=click.Path(path_type=Path), help="Output file; a folder for several."),
-    option("--crf", type=int, default=DEFAULTS.crf, help="Quality: lower is better and larger."),
-    option("--preset", default=DEFAULTS.preset, metavar="PRESET", help="x264 preset: ultrafast to veryslow."),
+    option(
+        "--codec", type=click.Choice(CODECS), default=DEFAULTS.codec, help="Codec of the output; same: the source's."
+    ),
+    option("--encoder", metavar="NAME", help="FFmpeg encoder, such as h264_nvenc, in place of the codec's usual one."),
+    option("--crf", type=int, show_default="the codec's", help="Quality: lower is better and larger."),
+    option(
+        "--preset", metavar="NAME", show_default="the encoder's", help="Effort: medium for x264, 8 for AV1: README."
+    ),
     option("--audio", type=click.Choice(AUDIO), default=DEFAULTS.audio, help="The sound; distort changes voices."),
     option("--subtitles", type=click.Choice(SUBTITLES), default=DEFAULTS.subtitles, help="They may name people."),
 )

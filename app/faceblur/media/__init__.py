@@ -6,12 +6,14 @@ Time is an integer pts and a Fraction time base, never a float. Frames are uprig
 
 from faceblur.media.check import again, measure, verify
 from faceblur.media.containers import ENDINGS
+from faceblur.media.encoders import CODECS, Encoding, Wish, choose
 from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
 from faceblur.media.sound import Soundtrack, subtitles
 from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
-from faceblur.media.target import VERSION, Clock, Encoding, check_target, family, write, write_sound
+from faceblur.media.target import VERSION, Clock, check_target, family, write, write_sound
 
 __all__ = [
+    "CODECS",
     "ENDINGS",
     "FULL",
     "READING",
@@ -28,8 +30,10 @@ __all__ = [
     "Soundtrack",
     "Timed",
     "Video",
+    "Wish",
     "again",
     "check_target",
+    "choose",
     "family",
     "from_planes",
     "measure",

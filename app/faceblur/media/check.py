@@ -4,7 +4,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from faceblur.domain import Json
 from faceblur.errors import FaceblurError, MediaError
 from faceblur.media.containers import MP4
+from faceblur.media.encoders import Encoding, own_name
+from faceblur.media.pixels import FULL, Layout
 from faceblur.media.sound import Soundtrack, decoded, language, packets
-from faceblur.media.source import Sound, demuxed, opened, video_stream
+from faceblur.media.source import Sound, Video, demuxed, opened, probe, video_stream
 from faceblur.media.target import Clock
 
+_ALIKE = {5: 6, 0: 2}  # BT.601's matrix has two names; what is reserved says nothing
 _Heard = tuple[Fraction, int]  # the time of a packet in seconds, and a checksum
 
 # What muxers write by themselves; any other tag would have come from the source.
@@ -113,15 +116,20 @@ def again(path: Path, checks: Json) -> list[str]:
     return list(_differences("", {name: checks.get(name) for name in now}, now))
 
 
-def verify(path: Path, clock: Clock, size: tuple[int, int], track: Soundtrack | None) -> Json:
+def verify(
+    path: Path, clock: Clock, size: tuple[int, int], track: Soundtrack | None, encoding: Encoding | None = None
+) -> Json:
     """Open a written video again and compare it with what it must be; MediaError at the first difference.
 
-    Compared are size, number of frames, every time stamp (within half a tick of the output's clock), the length, for
-    each stream of sound that was copied the number, times and bytes of its packets, and for sound encoded anew where it
-    begins and ends and when it is loud; times and bytes of subtitles; and that nothing else of the source is there. In
-    Matroska all times may come a little later, all by as much, where sound began before zero. Returns the facts for the
-    report: those of `measure`, and what became of each stream of sound.
+    Compared are codec, depth, chroma, alpha, colour, and the display and light of HDR with the `encoding`; size, number
+    of frames, every time stamp (within half a tick of the output's clock), the length; for each stream of sound that
+    was copied the number, times and bytes of its packets, and for sound encoded anew where it begins and ends and when
+    it is loud; times and bytes of subtitles; and that nothing else of the source is there. In Matroska all times may
+    come a little later, all by as much, where sound began before zero. Returns the facts for the report: those of
+    `measure`, and what became of each stream of sound.
     """
+    if encoding:
+        _verify_pictures(probe(path), encoding)
     file = _read(path)
     if file.tags:
         raise MediaError(f"the output says {', '.join(file.tags)}, which no video of ours does; please report this")
@@ -178,6 +186,28 @@ def _read(path: Path) -> _File:
         tags = [f"{k}={v}" for tags in tagged for k, v in tags.items() if not re.fullmatch(_TAGS.get(k.lower(), ""), v)]
         tags += ["chapters"] if container.chapters() else []
         return _File((context.width, context.height), length, Fraction(video.time_base), tags, streams)
+
+
+def _verify_pictures(made: Video, encoding: Encoding) -> None:
+    _same("codec", own_name(made.codec), encoding.codec.name)
+    is_, must = made.layout, Layout.of(encoding.pixel_format)
+    is_grey, is_rgb = must.chroma == "grey", must.chroma == "rgb"
+    if encoding.codec.name == "prores" and must.chroma == "444":  # 4444 is always decoded to 12 bits
+        is_ = replace(is_, depth=must.depth)
+    if encoding.codec.name == "h264" and is_grey:  # decoded with chroma, all of it neutral
+        must = replace(must, chroma="420")
+    _same("kind of picture", is_, must)
+    names = ("range", "primaries", "transfer", "matrix")
+    for name, read, told in zip(names, made.colour, encoding.colour, strict=True):
+        if name == "range" and not is_rgb:
+            _same("full range", read == FULL, told == FULL)
+        elif name in ("primaries", "transfer") or (name == "matrix" and not is_rgb and not is_grey):
+            _same(name, _ALIKE.get(read, read), _ALIKE.get(told, told))
+    _same("brightest light", made.light, encoding.light)
+    if (made.mastered is None) != (encoding.mastered is None) or any(
+        abs(a - b) > max(2e-4, b / 1000) for a, b in zip(made.mastered or (), encoding.mastered or (), strict=True)
+    ):
+        _same("mastering display", made.mastered, encoding.mastered)
 
 
 def _same(what: str, is_: object, must: object) -> None:

@@ -20,8 +20,13 @@ _SUBTITLES = {".mp4": "mov_text", ".mov": "mov_text", ".mkv": "subrip", ".webm":
 @cache
 def holds(path: Path) -> frozenset[str]:
     """The names of the codecs that a file with this ending can hold."""
-    with av.open(_Nowhere(), "w", format=_FORMATS[FAMILIES[path.suffix.lower()]]) as container:
+    with av.open(_Nowhere(), "w", format=format_of(path)) as container:
         return frozenset(container.supported_codecs)
+
+
+def format_of(path: Path) -> str:
+    """FFmpeg's name for the kind of file that an ending means."""
+    return _FORMATS[FAMILIES[path.suffix.lower()]]
 
 
 def sound_encoder(path: Path) -> str:

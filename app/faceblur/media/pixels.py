@@ -23,6 +23,7 @@ UNKNOWN = 2  # "unspecified" in the colour enumerations of FFmpeg (and of ITU-T 
 FULL = 2  # FFmpeg's number of the range from 0 to the highest value; 1 is limited, 0 unspecified
 
 Plane = NDArray[np.uint8 | np.uint16]
+Colour = tuple[int, int, int, int]  # range, primaries, transfer and matrix, numbered as in FFmpeg
 
 _DEPTHS = (8, 10, 12, 16)
 # How many pixels a chroma sample spans, across and down.
@@ -74,6 +75,12 @@ class Layout:
         """How many pixels a chroma sample spans, across and down."""
         return SUBSAMPLING.get(self.chroma, (1, 1))
 
+    def turned(self, width: int, height: int, rotation: int) -> Self:
+        """The layout of such pictures of so many pixels once they are turned: see `upright`."""
+        across, down = self.spans
+        fits = not rotation or ((across == down or rotation % 180 == 0) and not (width % across or height % down))
+        return self if fits else replace(self, chroma="444")
+
 
 @cache
 def _is_known(pixel_format: str) -> bool:
@@ -93,10 +100,11 @@ def planes(frame: av.VideoFrame) -> list[Plane]:
     kind: Any = np.uint8 if frame.format.components[0].bits <= 8 else np.uint16
     views: list[Plane] = []
     parts: tuple[Any, ...] = frame.planes
+    packed = not frame.format.is_planar and len(frame.format.components) > 1
+    channels = frame.format.padded_bits_per_pixel // (8 * kind().itemsize) if packed else 1
     for plane in parts:
         if plane.line_size < 0:
             raise ValueError("the rows of a frame must not be stored upside down")
-        channels = 1 if frame.format.is_planar or len(frame.format.components) == 1 else len(frame.format.components)
         rows: Plane = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width * channels]
         view = rows.reshape(plane.height, plane.width, channels) if channels > 1 else rows
         view.flags.writeable = False
@@ -123,15 +131,27 @@ def from_planes(arrays: Sequence[Plane], like: av.VideoFrame, pixel_format: str 
     return frame
 
 
-def converted(frame: av.VideoFrame, size: tuple[int, int], pixel_format: str) -> av.VideoFrame:
-    """The frame in another format, or scaled to `size` (width, height); the range of its values stays."""
-    kept = FULL if frame.format.name.startswith("yuvj") else frame.color_range or None
-    if frame.format.is_rgb or av.VideoFormat(pixel_format).is_rgb:
-        kept = None
+def converted(
+    frame: av.VideoFrame, size: tuple[int, int], pixel_format: str, colour: Colour | None = None
+) -> av.VideoFrame:
+    """The frame in another format, or scaled to `size` (width, height); the range of its values stays.
+
+    RGB that becomes YUV gets the range and the matrix of `colour`.
+    """
+    was, is_ = frame.format.is_rgb, av.VideoFormat(pixel_format).is_rgb
+    kept = FULL if frame.format.name.startswith("yuvj") else frame.color_range
+    into = colour[0] if was and colour else kept
+    matrix = colour[3] if was and not is_ and colour and colour[3] != UNKNOWN else None
     if not hasattr(_local, "reformatter"):
         _local.reformatter = VideoReformatter()  # one a thread: it keeps state
     result: av.VideoFrame = _local.reformatter.reformat(
-        frame, *size, pixel_format, interpolation=EXACT, src_color_range=kept, dst_color_range=kept
+        frame,
+        *size,
+        pixel_format,
+        interpolation=EXACT,
+        dst_colorspace=matrix,
+        src_color_range=None if was or is_ else kept or None,
+        dst_color_range=None if is_ else into or None,
     )
     return result
 
@@ -157,8 +177,9 @@ def upright(frame: av.VideoFrame, rotation: int) -> av.VideoFrame:
         return frame
     layout, arrays = Layout.of(frame.format.name), planes(frame)
     across, down = layout.spans
-    if (across != down and rotation % 180) or frame.width % across or frame.height % down:
-        layout = replace(layout, chroma="444")
+    turned = layout.turned(frame.width, frame.height, rotation)
+    if turned != layout:
+        layout = turned
         luma, *rest = arrays
         chroma = [np.repeat(np.repeat(a, down, 0), across, 1)[: luma.shape[0], : luma.shape[1]] for a in rest[:2]]
         arrays = [luma, *chroma, *rest[2:]]
@@ -183,7 +204,7 @@ def image_of(frame: av.VideoFrame, size: tuple[int, int], rotation: int) -> Pixe
     return np.ascontiguousarray(np.rot90(image, rotation // 90))
 
 
-def frame_of(image: Pixels, pixel_format: str, colour: tuple[int, int, int, int]) -> av.VideoFrame:
+def frame_of(image: Pixels, pixel_format: str, colour: Colour) -> av.VideoFrame:
     """An image, as `image_of` gives it, as a frame of that format and colour (range, primaries, transfer, matrix).
 
     Alpha that the format does not hold is dropped, alpha that it misses is opaque.
@@ -199,10 +220,7 @@ def frame_of(image: Pixels, pixel_format: str, colour: tuple[int, int, int, int]
         frame = from_planes([grey], blank, pixel_format)
     else:
         frame = from_planes([given], blank, kind.packed)
-        in_rgb = layout.chroma == "rgb"
-        matrix = colour[3] if colour[3] != UNKNOWN and not in_rgb else None
-        range_ = colour[0] if colour[0] and not in_rgb else None
-        frame = frame.reformat(format=pixel_format, interpolation=EXACT, dst_colorspace=matrix, dst_color_range=range_)
+        frame = converted(frame, (frame.width, frame.height), pixel_format, colour)
         if layout.alpha and layout.chroma != "rgb":
             *rest, alpha = planes(frame)
             exact = given[:, :, 3].astype(np.uint16) * (257 if given.dtype == np.uint8 else 1)

@@ -19,9 +19,12 @@ from faceblur.domain import Json
 from faceblur.errors import SourceError
 from faceblur.images import Pixels
 from faceblur.media.containers import FAMILIES
+from faceblur.media.fields import deinterlaced
 from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
 
 READING = 2  # part of what a frame is: count up when frames come out otherwise
+
+_INTERLACED = (2, 3, 4, 5)  # of FFmpeg's field orders
 
 T = TypeVar("T")
 Picture = Pixels | av.VideoFrame  # what can be written
@@ -159,7 +162,8 @@ def probe(path: Path) -> Video:
         time_base = stream.time_base or Fraction(1, 1000)
         length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        layout, side = Layout.of(frame.format.name), {data.type.name: bytes(data) for data in frame.side_data}
+        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, rotation)
+        side = {data.type.name: bytes(data) for data in frame.side_data}
         return Video(
             stream=stream.index,
             width=upright[0],
@@ -181,7 +185,7 @@ def probe(path: Path) -> Video:
             chroma=layout.chroma,
             depth=layout.depth,
             alpha=layout.alpha,
-            interlaced=frame.interlaced_frame,
+            interlaced=frame.interlaced_frame or context.field_order in _INTERLACED,
             mastered=_mastered(side.get("MASTERING_DISPLAY_METADATA")),
             light=_light(side.get("CONTENT_LIGHT_LEVEL")),
         )
@@ -230,18 +234,21 @@ class Reader:
         first = self._tick(self.recipe.start) if self.recipe.start else None
         last = self._tick(self.recipe.end) if self.recipe.end is not None else None
         step = max(1, round(1 / (self.video.rate * self.video.time_base)))
-        frames = ((self._rising(f.pts, step), f) for f in self._from(first))
+        frames = deinterlaced((self._rising(f.pts, step), f) for f in self._from(first, step))
         begun = (pair for pair in frames if first is None or pair[0] >= first)
         wanted = itertools.takewhile(lambda pair: last is None or pair[0] < last, begun)
         for (pts, frame), after in _with_next(wanted):
             yield pts, after[0] - pts if after else max(1, frame.duration or step), frame
 
-    def _from(self, first: int | None) -> Iterator[Any]:
-        """All decoded frames, or those from a key frame before `first` on, where the container leads there."""
+    def _from(self, first: int | None, step: int) -> Iterator[Any]:
+        """All decoded frames, or those from a key frame before `first` on, where the container leads there.
+
+        `step` is how long a frame lasts: to deinterlace one takes the frame before it, too.
+        """
         with opened(self.path) as container:
             stream = container.streams[self.video.stream]
             stream.thread_type = "AUTO"
-            seeked = first is not None and _went(container, stream, first)
+            seeked = first is not None and _went(container, stream, first - 2 * step * self.video.interlaced)
             frames = self._frames(container, stream, seeked=seeked)
             head = next(frames, None) if seeked else None
             there = head is not None and head.pts is not None and first is not None and head.pts <= first
@@ -249,7 +256,7 @@ class Reader:
                 yield from itertools.chain([head] if there else [], frames)
                 return
         self.damaged = 0
-        yield from self._from(None)
+        yield from self._from(None, step)
 
     def _frames(self, container: Any, stream: Any, *, seeked: bool) -> Iterator[Any]:
         end, count = Fraction(0), 0

@@ -1,7 +1,8 @@
 """Writing videos: encode pictures at given times, copy the sound, and nothing of the source's metadata."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 
 from faceblur.errors import MediaError
 from faceblur.images import Pixels
-from faceblur.media.containers import FAMILIES, MP4, holds
+from faceblur.media.containers import FAMILIES, MP4, format_of, holds
+from faceblur.media.encoders import Encoding
 from faceblur.media.pixels import converted, frame_of, from_planes, planes
 from faceblur.media.sound import Soundtrack, carried
 from faceblur.media.source import Sound
 
-VERSION = 1  # part of a video's stamp: count up when the encoding changes
-_BT709 = (1, 1, 1, 1)  # limited range; primaries, transfer and matrix of HD video
+VERSION = 2  # part of a video's stamp: count up when the encoding changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +47,14 @@ class Clock:
         return [b - a for a, b in itertools.pairwise((*self.pts, self.end))]
 
 
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How to encode: constant rate factor (lower is better), x264 preset, and what the source says of its pictures."""
-
-    crf: int
-    preset: str
-    rate: Fraction
-    aspect: Fraction = Fraction(1)
-    colour: tuple[int, int, int, int] = _BT709
-
-
-def family(source: Path | None, sounds: Sequence[Sound]) -> str:
+def family(source: Path | None, sounds: Sequence[Sound], endings: Collection[str] = FAMILIES) -> str:
     """The ending that an output gets by default: the source's own where we can write it, else .mp4 or .mkv.
 
-    PCM sound goes into .mkv: hardly any player knows it in .mp4.
+    `endings` are those that can hold the picture. PCM sound goes into .mkv: hardly any player knows it in .mp4.
     """
     own = FAMILIES.get(source.suffix.lower()) if source else None
     usual = ".mkv" if any(s.codec.startswith("pcm_") for s in sounds) else ".mp4"
-    return next((ending for ending in (own, usual) if ending and not _unfit(ending, sounds)), ".mkv")
+    return next((e for e in (own, usual) if e and e in endings and not _unfit(e, sounds)), ".mkv")
 
 
 def check_target(target: Path, track: Soundtrack | None) -> None:
@@ -97,8 +87,9 @@ def write(
     waiting_pictures = iter(pictures)
     first = next(waiting_pictures)
     try:
-        with av.open(path, "w", options=_muxer_options(path, clock)) as container, ExitStack() as opened:
-            stream = _add_video(container, path, first, clock, encoding)
+        options = _muxer_options(path, clock)
+        with av.open(path, "w", format=format_of(path), options=options) as container, ExitStack() as opened:
+            stream = _add_video(container, path, _size(first), clock, encoding)
             waiting = opened.enter_context(carried(track, container, path))
             held = next(waiting, None)
             for pts, duration, picture in zip(
@@ -107,7 +98,7 @@ def write(
                 while held is not None and held[0] <= pts * clock.time_base:
                     container.mux_one(held[1])
                     held = next(waiting, None)
-                frame = _frame(picture, stream.codec_context.pix_fmt, encoding)
+                frame = _frame(picture, encoding)
                 frame.pts, frame.duration, frame.time_base = pts, duration, clock.time_base
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
@@ -141,33 +132,34 @@ def _muxer_options(path: Path, clock: Clock) -> dict[str, str]:
     return {"movflags": "+faststart", "movie_timescale": str(ticks * max(1, -(-10000 // ticks)))}
 
 
-def _add_video(container: Any, path: Path, picture: Pixels | av.VideoFrame, clock: Clock, encoding: Encoding) -> Any:
-    width, height = _size(picture)
-    if path.suffix.lower() == ".webm":
-        codec, options = "libvpx-vp9", {"crf": str(encoding.crf), "b": "0", "row-mt": "1", "cpu-used": "4"}
-    else:
-        codec, options = "libx264", {"crf": str(encoding.crf), "preset": encoding.preset}
-        if not clock.is_regular:  # MP4 tells durations in decoding order, which B-frames would garble
+def _add_video(container: Any, path: Path, size: tuple[int, int], clock: Clock, encoding: Encoding) -> Any:
+    encoder, options = encoding.codec.encoder, dict(encoding.options)
+    if not clock.is_regular:  # MP4 tells durations in decoding order, which B-frames would garble
+        if encoder == "libx265":
+            options["x265-params"] += ":bframes=0"
+        elif encoding.codec.name in ("h264", "hevc"):
             options["bf"] = "0"
-    stream = container.add_stream(codec, rate=encoding.rate, options=options)
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells errors only
+    stream = container.add_stream(encoder, rate=encoding.rate, options=options)
     stream.time_base = clock.time_base
     context = stream.codec_context
     context.time_base = clock.time_base
     context.flags |= Flags.frame_duration  # or the muxer makes up how long the last frame lasts
-    context.width, context.height = width, height
-    # 4:2:0 needs even sides in H.264; 4:4:4 does not, so an odd picture keeps its size.
-    context.pix_fmt = "yuv444p" if (width % 2 or height % 2) and codec == "libx264" else "yuv420p"
+    context.width, context.height = size
+    context.pix_fmt = encoding.pixel_format
+    if encoding.codec.name == "hevc" and path.suffix.lower() in MP4:
+        context.codec_tag = "hvc1"  # the kind of HEVC in MP4 that Apple's players know
     context.sample_aspect_ratio = encoding.aspect
     context.color_range, context.color_primaries, context.color_trc, context.colorspace = encoding.colour
     return stream
 
 
-def _frame(picture: Pixels | av.VideoFrame, pixel_format: str, encoding: Encoding) -> av.VideoFrame:
+def _frame(picture: Pixels | av.VideoFrame, encoding: Encoding) -> av.VideoFrame:
     if not isinstance(picture, av.VideoFrame):
-        return frame_of(picture, pixel_format, encoding.colour)
-    frame = converted(picture, (picture.width, picture.height), pixel_format)
+        return frame_of(picture, encoding.pixel_format, encoding.colour)
     # A copy without side data: captions, user data and display matrices of the source would be encoded too.
-    frame = from_planes(planes(frame), frame)
+    frame = from_planes(planes(picture), picture)
+    frame = converted(frame, (frame.width, frame.height), encoding.pixel_format, encoding.colour)
     frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace = encoding.colour
     return frame
 

@@ -1,0 +1,171 @@
+"""Photos through the whole way: hidden where a face is, otherwise as they were, and nothing that tells of a place."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from conftest import picture, write_clip
+from faceblur import images, stills
+from faceblur.context import Context
+from faceblur.detectors.null import Null
+from faceblur.errors import FaceblurError, SourceError, UsageError
+from faceblur.job import DirectJob
+from faceblur.pipeline import Source, run, run_each, sources
+
+Make = Callable[..., Context]
+FACE = (20, 16, 52, 48)
+
+
+def photo(path: Path, *, face: bool = True, exif: bool = False) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = cv2.GaussianBlur(picture(96, 64), (0, 0), 3)
+    if face:
+        image[FACE[1] : FACE[3], FACE[0] : FACE[2]] = (0, 255, 0)
+    tags = Pillow.Exif()
+    if exif:
+        tags[0x010E] = "MARKER"
+        tags[0x0112] = 6
+    Pillow.fromarray(image[:, :, ::-1]).save(path, exif=tags, **({"quality": 95} if path.suffix == ".jpg" else {}))
+    return path
+
+
+def is_green(image: images.Pixels) -> bool:
+    blue, green, red = image[32, 36, :3].tolist()
+    return bool(green > 200 and blue < 60 and red < 60)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".tif", ".bmp"])
+def test_a_face_in_a_photo_is_hidden(tmp_path: Path, context: Make, ending: str) -> None:
+    result = run(photo(tmp_path / f"face{ending}"), context(style="solid"))
+    assert result == context().options.output / "face" / f"face-blurred{ending}"
+    assert is_green(stills.read(tmp_path / f"face{ending}").image)
+    assert stills.read(result).image[32, 36].max() < 30
+
+
+def test_a_photo_without_a_face_keeps_its_picture_and_loses_its_tags(tmp_path: Path, context: Make) -> None:
+    source = tmp_path / "none.jpg"
+    Pillow.fromarray(cv2.GaussianBlur(picture(96, 64), (0, 0), 3)).save(source, comment=b"MARKER")
+    result = run(source, context())
+    assert b"MARKER" in source.read_bytes()
+    assert b"MARKER" not in result.read_bytes()
+    assert np.array_equal(stills.read(result).image, stills.read(source).image)
+
+
+def test_a_turned_photo_comes_out_upright(tmp_path: Path, context: Make) -> None:
+    result = run(photo(tmp_path / "turned.jpg", exif=True), context(style="solid"))
+    with Pillow.open(result) as found:
+        assert found.size == (64, 96)
+        assert not found.getexif()
+    assert b"MARKER" not in result.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16", "P"])
+def test_photos_of_every_depth_and_number_of_channels_are_redacted(tmp_path: Path, context: Make, mode: str) -> None:
+    # What the detector of the tests looks for is a colour, so a person says what is to be hidden.
+    source = tmp_path / "some.png"
+    if mode == "I;16":
+        cv2.imwrite(str(source), (picture(96, 64).astype(np.uint16) * 257))
+    else:
+        Pillow.fromarray(picture(96, 64)).convert(mode).save(source)
+    job = DirectJob("some", context().options.input, context().options.output)
+    job.folder.mkdir(parents=True)
+    box = '{"id": "1", "action": "hide", "kind": "face", "boxes": [[1, [20, 16, 52, 48]]]}\n'
+    job.decisions_path.write_text(box)
+    result = run(source, context(style="solid"))
+    before, after = stills.read(source).image, stills.read(result).image
+    assert (after.shape, after.dtype) == (before.shape, before.dtype)
+    assert not after[20:44, 24:48, : 3 if after.shape[2] > 1 else 1].any()
+    assert np.array_equal(after[:, 70:], before[:, 70:])
+
+
+def test_a_debug_picture_shows_what_is_hidden(tmp_path: Path, context: Make) -> None:
+    run(photo(tmp_path / "face.jpg"), context(debug=True))
+    assert is_green(images.read(context().options.output / "face" / "face-debug.png"))
+
+
+def test_a_second_run_detects_nothing_and_leaves_the_file(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(photo(tmp_path / "face.jpg"), context())
+    before = result.stat().st_mtime_ns
+    monkeypatch.setattr(Null, "rows", None)
+    assert run(tmp_path / "face.jpg", context()) == result
+    assert result.stat().st_mtime_ns == before
+
+
+def test_options_of_videos_are_refused_for_a_photo(tmp_path: Path, context: Make) -> None:
+    with pytest.raises(UsageError, match="is a photo"):
+        run(photo(tmp_path / "face.jpg"), context(scale=32))
+
+
+def test_a_cut_photo_is_damaged(tmp_path: Path, context: Make) -> None:
+    source = photo(tmp_path / "face.jpg")
+    source.write_bytes(source.read_bytes()[:-200])
+    with pytest.raises(SourceError, match="--damaged accept"):
+        run(source, context())
+    assert run(source, context(damaged="accept")).exists()
+
+
+def folder(tmp_path: Path) -> Path:
+    """A folder of photos and a video, some in folders, some of equal names."""
+    base = tmp_path / "trip"
+    photo(base / "a.jpg")
+    photo(base / "a.png")
+    photo(base / "sub" / "a.jpg", face=False)
+    photo(base / "sub" / "b.bmp")
+    write_clip(base / "sub" / "film.avi", [picture(seed=i) for i in range(3)], codec="mpeg4")
+    (base / "notes.txt").write_text("x")
+    (base / ".hidden.jpg").write_bytes((base / "a.jpg").read_bytes())
+    return base
+
+
+def test_a_folder_comes_out_as_a_folder_of_the_same_names(tmp_path: Path, context: Make) -> None:
+    base = folder(tmp_path)
+    before = {p: p.read_bytes() for p in base.rglob("*") if p.is_file()}
+    found = sources(base, context())
+    for source in found:
+        run_each(source, context())
+    out = context().options.output / "trip-blurred"
+    names = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    assert names == ["a.jpg", "a.png", "sub/a.jpg", "sub/b.bmp", "sub/film.avi.mp4"]
+    assert {p: p.read_bytes() for p in base.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_goes_where_it_is_told(tmp_path: Path, context: Make) -> None:
+    photo(tmp_path / "trip" / "sub" / "a.jpg")
+    options = context(out=tmp_path / "there")
+    [source] = sources(tmp_path / "trip", options)
+    assert run_each(source, options) == tmp_path / "there" / "sub" / "a.jpg"
+
+
+def test_equal_photos_in_two_places_come_out_in_both(tmp_path: Path, context: Make) -> None:
+    for name in ("one", "two"):
+        photo(tmp_path / "trip" / name / "a.jpg")
+    for _ in range(2):
+        results = [run_each(source, context()) for source in sources(tmp_path / "trip", context())]
+    assert [r.parent.name for r in results] == ["one", "two"]
+    assert all(r.exists() for r in results)
+
+
+def test_jobs_inside_a_folder_are_no_sources(tmp_path: Path, context: Make) -> None:
+    photo(tmp_path / "a.jpg")
+    run_each(Source(tmp_path / "a.jpg"), context(debug=True))
+    assert [s.path.name for s in sources(tmp_path, context())] == ["a.jpg"]
+
+
+def test_a_folder_without_anything_is_refused(tmp_path: Path, context: Make) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no photos and no videos"):
+        sources(tmp_path / "empty", context())
+
+
+def test_a_photo_that_somebody_else_put_there_is_not_written_over(tmp_path: Path, context: Make) -> None:
+    target = photo(tmp_path / "out.jpg", face=False)
+    before = target.read_bytes()
+    with pytest.raises(FaceblurError, match="did not make it"):
+        run(photo(tmp_path / "face.jpg"), context(out=target))
+    assert target.read_bytes() == before

@@ -1,0 +1,70 @@
+"""A finished file is what its report says, or verify names what differs."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_photos import photo
+
+from conftest import moving_face, write_clip
+from faceblur.context import Context
+from faceblur.errors import MediaError, SourceError, UsageError
+from faceblur.pipeline import run
+from faceblur.verify import verify
+
+Make = Callable[..., Context]
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_finished_video_is_what_was_made(clip: Path, context: Make, bare: bool) -> None:
+    result = run(clip, context(no_frames=bare))
+    assert verify(result, context())["checks"]["frames"] == 12
+
+
+def test_a_finished_photo_is_what_was_made(tmp_path: Path, context: Make) -> None:
+    assert verify(run(photo(tmp_path / "face.jpg"), context()), context())["checks"]["kind"] == "jpeg"
+
+
+def test_a_video_that_was_replaced_is_named_with_what_differs(tmp_path: Path, clip: Path, context: Make) -> None:
+    result = run(clip, context())
+    write_clip(result, moving_face(11))
+    with pytest.raises(MediaError, match=r"SHA-256 .* frames"):
+        verify(result, context())
+
+
+def test_a_photo_that_was_replaced_is_named(tmp_path: Path, context: Make) -> None:
+    result = run(photo(tmp_path / "face.jpg"), context())
+    photo(result)
+    with pytest.raises(MediaError, match="SHA-256"):
+        verify(result, context())
+
+
+def test_a_file_that_moved_is_found_by_its_content(tmp_path: Path, clip: Path, context: Make) -> None:
+    moved = shutil.move(run(clip, context()), tmp_path / "elsewhere.mp4")
+    assert verify(Path(moved), context())["path"].endswith("clip-blurred.mp4")
+
+
+def test_a_report_elsewhere_can_be_named(tmp_path: Path, clip: Path, context: Make) -> None:
+    result = run(clip, context())
+    report = shutil.copy(result.parent / "report.json", tmp_path / "report.json")
+    moved = Path(shutil.move(result, tmp_path / "x.mp4"))
+    shutil.rmtree(context().options.output)
+    assert verify(moved, context(), Path(report))
+
+
+def test_a_file_of_nobody_is_refused(clip: Path, context: Make) -> None:
+    with pytest.raises(UsageError, match="--report FILE"):
+        verify(clip, context())
+
+
+def test_what_is_no_report_is_refused(tmp_path: Path, clip: Path, context: Make) -> None:
+    for text in ("[]", "x"):
+        (tmp_path / "report.json").write_text(text)
+        with pytest.raises(SourceError, match="is not a report"):
+            verify(clip, context(), tmp_path / "report.json")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path, context: Make) -> None:
+    with pytest.raises(SourceError, match="is not there"):
+        verify(tmp_path / "nothing.mp4", context())
