@@ -180,7 +180,7 @@ def loaded_jpeg(path: Path, orientation: int = 1, **options: Any) -> Path:
         *[segment(m, b"app" + MARK) for m in (0xE3, 0xE4, 0xE5, 0xEB, 0xEC, 0xEF)],
         segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0" + struct.pack(">H", len(MARK)) + MARK),
         segment(0xFE, MARK),
-        b"\xff\xff",
+        b"\0\0\xff\xff",
     ]
     path.write_bytes(b"\xff\xd8" + b"".join(planted) + rest + thumbnail() + b"\0\0\0\x18ftypmp42" + MARK)
     return path
@@ -434,6 +434,24 @@ def test_a_date_that_is_no_date_is_not_kept(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg", photo(), exif=b"Exif\0\0" + block)
     assert 0x9003 not in rewrite(tmp_path / "a.jpg", tmp_path / "b.jpg", ["date"]).groups["date"]
     assert MARK not in (tmp_path / "b.jpg").read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 255)), min_size=1, max_size=12))
+def test_what_is_kept_of_a_damaged_block_has_its_form(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(exif())
+    for place, value in changes:
+        data[place % len(data)] = value
+    found = stills.exif.groups(bytes(data))
+    block = stills.exif.block(found, stills.GROUPS)
+    assert MARK not in block
+    assert stills.exif.groups(block) == found
+
+
+def test_colours_that_only_exif_explains_are_said(tmp_path: Path) -> None:
+    block = b"II*\0\x08\0\0\0" + ifd({0x8769: long(26)}, 8) + ifd({0xA001: short(2)}, 26)
+    save(tmp_path / "a.jpg", photo(), exif=b"Exif\0\0" + block)
+    assert stills.read(tmp_path / "a.jpg").changes == ("Adobe RGB without a profile to sRGB",)
 
 
 def test_an_unknown_group_is_refused(tmp_path: Path) -> None:

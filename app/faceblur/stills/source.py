@@ -163,6 +163,8 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
         except _Unreadable:
             raise SourceError(f"{path} cannot be decoded, not even in part: {damage}; {_ADVICE}") from None
     block = parts.exif if parts else decoded.exif
+    icc = parts.icc if parts else profile(decoded.icc)
+    unmarked = ("Adobe RGB without a profile to sRGB",) if not icc and exif.is_adobe_rgb(block) else ()
     orientation = decoded.orientation or exif.orientation(block)
     image, cleared = _cleared(decoded.image if decoded.orientation else _upright(decoded.image, orientation))
     return Still(
@@ -170,13 +172,13 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
         found,
         lossless=found in ("png", "tiff", "bmp", "gif") or (found == "webp" and b"VP8L" in data[12:64]),
         orientation=orientation,
-        icc=_fitting(parts.icc if parts else profile(decoded.icc), decoded),
+        icc=_fitting(icc, decoded),
         dpi=decoded.dpi[::-1] if decoded.dpi and orientation >= 5 else decoded.dpi,
         jpeg=decoded.jpeg,
         chroma=decoded.chroma,
         colour=tuple(_turned(c) if orientation >= 5 else c for c in parts.colour) if parts else (),
         groups=exif.groups(block),
-        changes=decoded.changes,
+        changes=decoded.changes + unmarked,
         cleared=cleared,
         damaged=int(bool(damage)),
     )
