@@ -810,6 +810,22 @@ def test_a_photo_that_shows_something_else_is_found_out(tmp_path: Path, ending: 
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+def test_what_was_hidden_is_hidden_and_all_else_is_as_it_was(tmp_path: Path, ending: str) -> None:
+    still = stills.read(loaded(tmp_path / f"a{ending}"))
+    image = still.image.copy()
+    image[8:24, 16:32] = 0
+    target = tmp_path / f"b{ending}"
+    stills.write(target, still, image)
+    facts = stills.verify(target, still, image)
+    found = stills.read(target).image
+    assert found[10:22, 18:30].max() < 24
+    beside = np.ones(image.shape[:2], bool)
+    beside[:, 8:40] = False  # a coded block reaches over the region's border
+    assert np.abs(found[beside].astype(int) - still.image[beside]).max() <= (0 if facts["exact"] else 12)
+    assert facts["kind"] == still.kind
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_a_file_that_holds_something_else_is_found_out(tmp_path: Path, ending: str) -> None:
     source = loaded(tmp_path / f"a{ending}")
     still = stills.read(source)
