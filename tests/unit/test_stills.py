@@ -390,6 +390,19 @@ def test_what_lies_under_transparency_is_gone(tmp_path: Path, ending: str) -> No
     assert under.max() <= (8 if ending == ".avif" else 0)
 
 
+@pytest.mark.parametrize("ending", [".png", ".webp", ".tif"])
+def test_what_a_blur_carries_under_transparency_is_gone(tmp_path: Path, ending: str) -> None:
+    image = photo(channels=4)
+    image[8:22, 8:22] = 0
+    still = stills.read(save(tmp_path / f"a{ending}", image, **({"lossless": True} if ending == ".webp" else {})))
+    carried = still.image.copy()
+    carried[:, :, :3] = cv2.blur(carried[:, :, :3], (9, 9))
+    stills.write(tmp_path / f"b{ending}", still, carried)
+    assert stills.verify(tmp_path / f"b{ending}", still, carried)["exact"]
+    with Image.open(tmp_path / f"b{ending}") as written:
+        assert not np.asarray(written)[8:22, 8:22].any()
+
+
 # ---- what may be kept
 
 

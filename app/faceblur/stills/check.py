@@ -16,7 +16,7 @@ from faceblur.images import read_bytes
 from faceblur.stills import exif
 from faceblur.stills.kinds import LOSSLESS, named
 from faceblur.stills.parts import walk
-from faceblur.stills.source import Pixels, Still, parse
+from faceblur.stills.source import Pixels, Still, clear, parse
 
 _TILE = 32  # pixels
 _BLOCK = 8  # pixels; chroma is often stored at half the resolution, means over a block are not
@@ -54,7 +54,7 @@ def verify(
         if wrong:
             raise MediaError(f"{path.name} is not what was to be written: {what} differs; please report this")
     exact = stripped or found.kind in LOSSLESS or (found.kind == "webp" and found.lossless and still.lossless)
-    facts = _compare(path, found.image, image, exact)
+    facts = _compare(path, found.image, clear(image)[0], exact)
     size = {"width": found.width, "height": found.height, "depth": found.depth, "bytes": len(data)}
     return {"kind": found.kind, **size, "profile": bool(found.icc), "kept": sorted(kept), **facts}
 

@@ -166,7 +166,7 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
     icc = parts.icc if parts else profile(decoded.icc)
     unmarked = ("Adobe RGB without a profile to sRGB",) if not icc and exif.is_adobe_rgb(block) else ()
     orientation = decoded.orientation or exif.orientation(block)
-    image, cleared = _cleared(decoded.image if decoded.orientation else _upright(decoded.image, orientation))
+    image, cleared = clear(decoded.image if decoded.orientation else _upright(decoded.image, orientation))
     return Still(
         image,
         found,
@@ -418,7 +418,7 @@ def _turned(piece: bytes) -> bytes:
     return chunk(b"pHYs", piece[12:16] + piece[8:12] + piece[16:17]) if piece[4:8] == b"pHYs" else piece
 
 
-def _cleared(image: Pixels) -> tuple[Pixels, bool]:
+def clear(image: Pixels) -> tuple[Pixels, bool]:
     """The picture with nothing under full transparency, and whether anything was there.
 
     A picture could lie there unseen; a single colour, as of a palette's transparent entry, is none.
