@@ -571,6 +571,17 @@ def test_a_png_of_every_kind_of_sample_comes_back(tmp_path: Path, mode: str) -> 
     assert still.grey == (mode in ("1", "L"))
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("ending", [".png", ".webp", ".tif", ".avif", ".heic"])
+def test_an_alpha_channel_that_hides_nothing_is_no_trouble(tmp_path: Path, ending: str, depth: int) -> None:
+    if (ending == ".heic" and pillow_heif is None) or (depth == 16 and ending not in (".png", ".tif")):
+        pytest.skip("needs pillow-heif, or a kind of 16 bits")
+    image = photo(channels=4, depth=depth)
+    image[:, :, 3] = np.iinfo(image.dtype).max
+    written = rewrite(save(tmp_path / "a.png", image), tmp_path / f"b{ending}")
+    assert psnr(written.image[:, :, :3], image[:, :, :3]) > 35
+
+
 def test_a_transparent_colour_of_a_png_is_transparent(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     pillow(photo()).save(tmp_path / "a.png", pnginfo=info, transparency=(240, 220, 200))
@@ -623,6 +634,12 @@ def test_a_webp_keeps_its_compression(tmp_path: Path, lossless: bool) -> None:
 def test_resolution_stays(tmp_path: Path, ending: str) -> None:
     written = rewrite(save(tmp_path / f"a{ending}", photo(), dpi=(300, 150)), tmp_path / f"b{ending}")
     assert written.dpi == pytest.approx((300, 150), rel=0.01)
+
+
+@pytest.mark.parametrize("ending", [".png", ".bmp", ".jpg"])
+def test_a_resolution_that_nobody_meant_is_none(tmp_path: Path, ending: str) -> None:
+    rewrite(save(tmp_path / "a.tif", photo()), tmp_path / f"b{ending}")
+    assert stills.read(tmp_path / "a.tif").dpi is None
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg"])

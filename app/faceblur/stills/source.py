@@ -361,11 +361,12 @@ def _fitting(icc: bytes, decoded: _Decoded) -> bytes:
 
 
 def _dpi(value: Any) -> tuple[float, float] | None:
+    """A resolution that somebody meant; 1 stands for none in many files, and PNG and BMP cannot even say it."""
     try:
         across, down = (float(v) for v in value)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if 1 <= across <= 30000 and 1 <= down <= 30000 else None
+    return (across, down) if 10 <= min(across, down) and max(across, down) <= 30000 else None
 
 
 def _several(value: Any) -> tuple[Any, ...]:
