@@ -20,7 +20,7 @@ from faceblur.stills.source import Pixels, Still, clear, parse
 
 _TILE = 32  # pixels
 _BLOCK = 8  # pixels; chroma is often stored at half the resolution, means over a block are not
-_MIN_PSNR_DB = 25.0  # brightness, in the worst tile; JPEGs of quality 20 come back with 29 and more
+_MIN_PSNR_DB = 28.0  # brightness, in the worst tile; noise, stripes and JPEGs of quality 5 come back with 30 and more
 _MAX_BLOCK_ERROR = 24.0  # of a block's mean, in 255 levels, in any channel
 _TIFF_TAGS = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296, 317, 338, 34675})
 _BOXES = {b"ftyp", b"meta", b"mdat", b"free"}

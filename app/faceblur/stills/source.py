@@ -366,7 +366,7 @@ def _dpi(value: Any) -> tuple[float, float] | None:
         across, down = (float(v) for v in value)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if 10 <= min(across, down) and max(across, down) <= 30000 else None
+    return (across, down) if min(across, down) >= 10 and max(across, down) <= 30000 else None
 
 
 def _several(value: Any) -> tuple[Any, ...]:
