@@ -180,7 +180,7 @@ def loaded_jpeg(path: Path, orientation: int = 1, **options: Any) -> Path:
         *[segment(m, b"app" + MARK) for m in (0xE3, 0xE4, 0xE5, 0xEB, 0xEC, 0xEF)],
         segment(0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0" + struct.pack(">H", len(MARK)) + MARK),
         segment(0xFE, MARK),
-        b"\xff\xff",
+        b"\0\0\xff\xff",
     ]
     path.write_bytes(b"\xff\xd8" + b"".join(planted) + rest + thumbnail() + b"\0\0\0\x18ftypmp42" + MARK)
     return path
@@ -390,6 +390,19 @@ def test_what_lies_under_transparency_is_gone(tmp_path: Path, ending: str) -> No
     assert under.max() <= (8 if ending == ".avif" else 0)
 
 
+@pytest.mark.parametrize("ending", [".png", ".webp", ".tif"])
+def test_what_a_blur_carries_under_transparency_is_gone(tmp_path: Path, ending: str) -> None:
+    image = photo(channels=4)
+    image[8:22, 8:22] = 0
+    still = stills.read(save(tmp_path / f"a{ending}", image, **({"lossless": True} if ending == ".webp" else {})))
+    carried = still.image.copy()
+    carried[:, :, :3] = cv2.blur(carried[:, :, :3], (9, 9))
+    stills.write(tmp_path / f"b{ending}", still, carried)
+    assert stills.verify(tmp_path / f"b{ending}", still, carried)["exact"]
+    with Image.open(tmp_path / f"b{ending}") as written:
+        assert not np.asarray(written)[8:22, 8:22].any()
+
+
 # ---- what may be kept
 
 
@@ -434,6 +447,24 @@ def test_a_date_that_is_no_date_is_not_kept(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg", photo(), exif=b"Exif\0\0" + block)
     assert 0x9003 not in rewrite(tmp_path / "a.jpg", tmp_path / "b.jpg", ["date"]).groups["date"]
     assert MARK not in (tmp_path / "b.jpg").read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1200), st.integers(0, 255)), min_size=1, max_size=12))
+def test_what_is_kept_of_a_damaged_block_has_its_form(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(exif())
+    for place, value in changes:
+        data[place % len(data)] = value
+    found = stills.exif.groups(bytes(data))
+    block = stills.exif.block(found, stills.GROUPS)
+    assert MARK not in block
+    assert stills.exif.groups(block) == found
+
+
+def test_colours_that_only_exif_explains_are_said(tmp_path: Path) -> None:
+    block = b"II*\0\x08\0\0\0" + ifd({0x8769: long(26)}, 8) + ifd({0xA001: short(2)}, 26)
+    save(tmp_path / "a.jpg", photo(), exif=b"Exif\0\0" + block)
+    assert stills.read(tmp_path / "a.jpg").changes == ("Adobe RGB without a profile to sRGB",)
 
 
 def test_an_unknown_group_is_refused(tmp_path: Path) -> None:
@@ -540,6 +571,17 @@ def test_a_png_of_every_kind_of_sample_comes_back(tmp_path: Path, mode: str) -> 
     assert still.grey == (mode in ("1", "L"))
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("ending", [".png", ".webp", ".tif", ".avif", ".heic"])
+def test_an_alpha_channel_that_hides_nothing_is_no_trouble(tmp_path: Path, ending: str, depth: int) -> None:
+    if (ending == ".heic" and pillow_heif is None) or (depth == 16 and ending not in (".png", ".tif")):
+        pytest.skip("needs pillow-heif, or a kind of 16 bits")
+    image = photo(channels=4, depth=depth)
+    image[:, :, 3] = np.iinfo(image.dtype).max
+    written = rewrite(save(tmp_path / "a.png", image), tmp_path / f"b{ending}")
+    assert psnr(written.image[:, :, :3], image[:, :, :3]) > 35
+
+
 def test_a_transparent_colour_of_a_png_is_transparent(tmp_path: Path) -> None:
     info = PngImagePlugin.PngInfo()
     pillow(photo()).save(tmp_path / "a.png", pnginfo=info, transparency=(240, 220, 200))
@@ -592,6 +634,12 @@ def test_a_webp_keeps_its_compression(tmp_path: Path, lossless: bool) -> None:
 def test_resolution_stays(tmp_path: Path, ending: str) -> None:
     written = rewrite(save(tmp_path / f"a{ending}", photo(), dpi=(300, 150)), tmp_path / f"b{ending}")
     assert written.dpi == pytest.approx((300, 150), rel=0.01)
+
+
+@pytest.mark.parametrize("ending", [".png", ".bmp", ".jpg"])
+def test_a_resolution_that_nobody_meant_is_none(tmp_path: Path, ending: str) -> None:
+    rewrite(save(tmp_path / "a.tif", photo()), tmp_path / f"b{ending}")
+    assert stills.read(tmp_path / "a.tif").dpi is None
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg"])
@@ -789,6 +837,22 @@ def test_a_photo_that_shows_something_else_is_found_out(tmp_path: Path, ending: 
     meant[8:24, 8:24] = 0  # the caller meant to hide this
     with pytest.raises(MediaError, match=r"shows? something else|not show"):
         stills.verify(target, still, meant)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_was_hidden_is_hidden_and_all_else_is_as_it_was(tmp_path: Path, ending: str) -> None:
+    still = stills.read(loaded(tmp_path / f"a{ending}"))
+    image = still.image.copy()
+    image[8:24, 16:32] = 0
+    target = tmp_path / f"b{ending}"
+    stills.write(target, still, image)
+    facts = stills.verify(target, still, image)
+    found = stills.read(target).image
+    assert found[10:22, 18:30].max() < 24
+    beside = np.ones(image.shape[:2], bool)
+    beside[:, 8:40] = False  # a coded block reaches over the region's border
+    assert np.abs(found[beside].astype(int) - still.image[beside]).max() <= (0 if facts["exact"] else 12)
+    assert facts["kind"] == still.kind
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

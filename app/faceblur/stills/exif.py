@@ -16,7 +16,9 @@ from faceblur.errors import UsageError
 Groups = Mapping[str, Mapping[int, Any]]  # group → tag → value
 
 _EXIF_IFD = 0x8769
+_INTEROPERABILITY_IFD = 0xA005
 _ORIENTATION = 0x0112
+_COLOUR_SPACE = 0xA001
 _ASCII, _SHORT, _RATIONAL, _SIGNED_RATIONAL = 2, 3, 5, 10
 _TIME = re.compile(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
 _ZONE = re.compile(r"[+-]\d\d:\d\d")
@@ -65,6 +67,11 @@ def orientation(block: bytes) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def is_adobe_rgb(block: bytes) -> bool:
+    """Whether an EXIF block says that the colours are those of Adobe RGB: cameras write no profile for it."""
+    return _tags(block).get(_COLOUR_SPACE) == 2 or _tags(block, _INTEROPERABILITY_IFD).get(1) == "R03"
+
+
 def groups(block: bytes) -> Groups:
     """What an EXIF block says of each of GROUPS, as far as it has the form that the standard wants."""
     tags = _tags(block)
@@ -97,11 +104,11 @@ def _fits(value: Any, kind: int, form: re.Pattern[str] | None) -> bool:
     values = value if isinstance(value, tuple) else (value,)
     if kind == _SHORT:
         return len(values) == 1 and isinstance(value, int) and 0 <= value < 1 << 16
-    return len(values) <= 4 and all(hasattr(v, "numerator") for v in values)
+    return len(values) <= 4 and all(getattr(v, "denominator", 0) for v in values)
 
 
-def _tags(block: bytes) -> dict[int, Any]:
-    """The tags of the first directory and of EXIF's own; none when the block cannot be read."""
+def _tags(block: bytes, directory: int = _EXIF_IFD) -> dict[int, Any]:
+    """The known tags of the first directory and all of another one; none when the block cannot be read."""
     if not block:
         return {}
     exif = Image.Exif()
@@ -110,7 +117,7 @@ def _tags(block: bytes) -> dict[int, Any]:
             warnings.simplefilter("ignore")  # of tags cut short, which are then not there
             exif.load(block)
             tags = {tag: exif.get(tag) for tag in (_ORIENTATION, *_FIRST)}
-            nested = exif.get_ifd(_EXIF_IFD)
+            nested = exif.get_ifd(directory)
     except Exception:  # whatever a damaged block makes of Pillow's parser
         return {}
     return {tag: v.rstrip("\0 ") if isinstance(v, str) else v for tag, v in {**nested, **tags}.items() if v is not None}

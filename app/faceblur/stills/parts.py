@@ -101,6 +101,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Marker, content and, behind an SOS, the entropy-coded data, up to the first EOI; marker 0 says what is wrong."""
     position = 2
     while True:
+        while data[position : position + 1] == b"\0":  # padding that some cameras write
+            position += 1
         start = position
         while data[position : position + 1] == b"\xff":
             position += 1

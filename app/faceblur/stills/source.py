@@ -163,20 +163,22 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
         except _Unreadable:
             raise SourceError(f"{path} cannot be decoded, not even in part: {damage}; {_ADVICE}") from None
     block = parts.exif if parts else decoded.exif
+    icc = parts.icc if parts else profile(decoded.icc)
+    unmarked = ("Adobe RGB without a profile to sRGB",) if not icc and exif.is_adobe_rgb(block) else ()
     orientation = decoded.orientation or exif.orientation(block)
-    image, cleared = _cleared(decoded.image if decoded.orientation else _upright(decoded.image, orientation))
+    image, cleared = clear(decoded.image if decoded.orientation else _upright(decoded.image, orientation))
     return Still(
         image,
         found,
         lossless=found in ("png", "tiff", "bmp", "gif") or (found == "webp" and b"VP8L" in data[12:64]),
         orientation=orientation,
-        icc=_fitting(parts.icc if parts else profile(decoded.icc), decoded),
+        icc=_fitting(icc, decoded),
         dpi=decoded.dpi[::-1] if decoded.dpi and orientation >= 5 else decoded.dpi,
         jpeg=decoded.jpeg,
         chroma=decoded.chroma,
         colour=tuple(_turned(c) if orientation >= 5 else c for c in parts.colour) if parts else (),
         groups=exif.groups(block),
-        changes=decoded.changes,
+        changes=decoded.changes + unmarked,
         cleared=cleared,
         damaged=int(bool(damage)),
     )
@@ -359,11 +361,12 @@ def _fitting(icc: bytes, decoded: _Decoded) -> bytes:
 
 
 def _dpi(value: Any) -> tuple[float, float] | None:
+    """A resolution that somebody meant; 1 stands for none in many files, and PNG and BMP cannot even say it."""
     try:
         across, down = (float(v) for v in value)
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if 1 <= across <= 30000 and 1 <= down <= 30000 else None
+    return (across, down) if min(across, down) >= 10 and max(across, down) <= 30000 else None
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -416,7 +419,7 @@ def _turned(piece: bytes) -> bytes:
     return chunk(b"pHYs", piece[12:16] + piece[8:12] + piece[16:17]) if piece[4:8] == b"pHYs" else piece
 
 
-def _cleared(image: Pixels) -> tuple[Pixels, bool]:
+def clear(image: Pixels) -> tuple[Pixels, bool]:
     """The picture with nothing under full transparency, and whether anything was there.
 
     A picture could lie there unseen; a single colour, as of a palette's transparent entry, is none.

@@ -23,7 +23,7 @@ from faceblur.images import read_bytes
 from faceblur.stills import exif
 from faceblur.stills.kinds import HEIC_HINT, NAMES, can_write, named, target_kind
 from faceblur.stills.parts import chunk, walk
-from faceblur.stills.source import Pixels, Still
+from faceblur.stills.source import Pixels, Still, clear
 
 VERSION = 1  # part of a report: count up when the encoding changes
 
@@ -58,7 +58,8 @@ def write(path: Path, still: Still, image: Pixels, *, keep: Collection[str] = ()
     if image.shape != still.image.shape or image.dtype != still.image.dtype:
         raise ValueError(f"{image.shape} {image.dtype} is no picture of {still.image.shape} {still.image.dtype}")
     try:
-        data = _ENCODERS[kind](still, np.ascontiguousarray(image), keep)
+        # A blur may have carried colours to where the picture is transparent.
+        data = _ENCODERS[kind](still, np.ascontiguousarray(clear(image)[0]), keep)
     except (OSError, ValueError, RuntimeError, cv2.error) as error:
         raise MediaError(f"encoding {path.name} failed: {error}; name it .png") from error
     files.write(path, data)
