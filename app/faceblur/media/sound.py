@@ -17,9 +17,10 @@ from typing import Any
 import av
 import numpy as np
 
-from faceblur.errors import SourceError
+from faceblur.errors import MediaError, SourceError
 from faceblur.media.containers import holds, sound_encoder, subtitle_encoder
 from faceblur.media.distortion import Samples, distorted
+from faceblur.media.headers import bare
 from faceblur.media.source import Sound, opened
 
 Carried = Iterator[tuple[Fraction, Any]]  # (time in the output in seconds, packet)
@@ -74,13 +75,13 @@ def carried(track: Soundtrack | None, container: Any, target: Path) -> Iterator[
                 added.codec_context.bit_rate = _BIT_RATE * added.codec_context.layout.nb_channels
                 flows.append(_encoded(added, track, sound))
             else:
-                added = container.add_stream_from_template(stream)
+                added = _copied(container, stream)
                 changed[sound.index] = _onto(added)
             _describe(added, stream)
         for words in track.subtitles:
             stream = source.streams[words.index]
             if words.codec in holds(target):
-                added = container.add_stream_from_template(stream)
+                added = _copied(container, stream)
                 changed[words.index] = _onto(added)
             else:
                 added = container.add_stream(subtitle_encoder(target))
@@ -194,6 +195,19 @@ def _uniform(frames: Iterable[Any], rate: int, layout: str) -> Iterator[Any]:
             resampler, before = av.AudioResampler("fltp", layout, rate), kind
         yield from resampler.resample(frame)
     yield from resampler.resample(None) if resampler else ()
+
+
+def _copied(container: Any, source: Any) -> Any:
+    added = container.add_stream_from_template(source)
+    if header := source.codec_context.extradata:
+        try:
+            added.codec_context.extradata = bare(source.codec_context.name, bytes(header))
+        except (ValueError, IndexError) as error:
+            advice = "leave all sound out with --audio drop"
+            raise MediaError(
+                f"a stream cannot be copied: its {source.codec_context.name} header is broken; {advice}"
+            ) from error
+    return added
 
 
 def _onto(added: Any) -> Callable[[Any], Carried]:
