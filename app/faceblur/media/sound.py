@@ -107,8 +107,7 @@ def packets(container: Any, track: Soundtrack, indices: Iterable[int]) -> Iterat
         if packet.stream_index in shown:
             if bytes(packet) == _EMPTY:
                 continue
-            _cut(packet, begin, end)
-            if packet.duration == 0:
+            if not _cut(packet, begin, end):
                 continue
         elif (track.begin is not None and packet.pts * base < track.begin) or (
             track.end is not None and packet.pts * base >= track.end
@@ -249,14 +248,14 @@ def language(stream: Any) -> str | None:
     return code if code and code != "und" and _LANGUAGE.fullmatch(code) else None
 
 
-def _cut(packet: Any, begin: int | None, end: int | None) -> None:
-    """Cut a subtitle to a part; one that lies outside gets no duration."""
+def _cut(packet: Any, begin: int | None, end: int | None) -> bool:
+    """Cut a subtitle to a part; whether any of it is left. Some say only when they begin."""
     first, last = packet.pts, packet.pts + (packet.duration or 0)
-    inside = (begin is None or last > begin) and (end is None or first < end)
-    first = first if begin is None else max(first, begin)
-    last = last if end is None else min(last, end)
-    packet.pts = packet.dts = first
-    packet.duration = last - first if inside else 0
+    inside = (begin is None or last > begin or first == last == begin) and (end is None or first < end)
+    packet.pts = packet.dts = first if begin is None else max(first, begin)
+    if packet.duration:
+        packet.duration = (last if end is None else min(last, end)) - packet.pts
+    return inside
 
 
 def _codec(stream: Any) -> str:
