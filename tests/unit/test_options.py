@@ -28,6 +28,8 @@ def test_options_cannot_be_changed() -> None:
         {"style": "smear"},
         {"shape": "star"},
         {"frames": "some"},
+        {"audio": "loud"},
+        {"subtitles": "some"},
         {"damaged": "maybe"},
         {"overlay": ("time", "weather")},
         {"threshold": -0.01},

@@ -289,7 +289,7 @@ def _loudness(track: Soundtrack, sound: Sound) -> _Loudness:
         levels[first : first + len(energy)] += energy
     with opened(track.path) as container:
         context = container.streams[sound.index].codec_context
-        packet = Fraction(context.frame_size or 1024, context.sample_rate)
+        packet = Fraction(context.frame_size or 1024, context.sample_rate or _RATE)
     return _Loudness(Fraction(begin or 0, _RATE), Fraction(end, _RATE), packet, np.sqrt(levels))
 
 

@@ -17,9 +17,10 @@ from typing import Any
 import av
 import numpy as np
 
-from faceblur.errors import SourceError
+from faceblur.errors import MediaError, SourceError
 from faceblur.media.containers import holds, sound_encoder, subtitle_encoder
 from faceblur.media.distortion import Samples, distorted
+from faceblur.media.headers import bare
 from faceblur.media.source import Sound, opened
 
 Carried = Iterator[tuple[Fraction, Any]]  # (time in the output in seconds, packet)
@@ -74,13 +75,13 @@ def carried(track: Soundtrack | None, container: Any, target: Path) -> Iterator[
                 added.codec_context.bit_rate = _BIT_RATE * added.codec_context.layout.nb_channels
                 flows.append(_encoded(added, track, sound))
             else:
-                added = container.add_stream_from_template(stream)
+                added = _copied(container, stream)
                 changed[sound.index] = _onto(added)
             _describe(added, stream)
         for words in track.subtitles:
             stream = source.streams[words.index]
             if words.codec in holds(target):
-                added = container.add_stream_from_template(stream)
+                added = _copied(container, stream)
                 changed[words.index] = _onto(added)
             else:
                 added = container.add_stream(subtitle_encoder(target))
@@ -106,8 +107,7 @@ def packets(container: Any, track: Soundtrack, indices: Iterable[int]) -> Iterat
         if packet.stream_index in shown:
             if bytes(packet) == _EMPTY:
                 continue
-            _cut(packet, begin, end)
-            if packet.duration == 0:
+            if not _cut(packet, begin, end):
                 continue
         elif (track.begin is not None and packet.pts * base < track.begin) or (
             track.end is not None and packet.pts * base >= track.end
@@ -196,6 +196,19 @@ def _uniform(frames: Iterable[Any], rate: int, layout: str) -> Iterator[Any]:
     yield from resampler.resample(None) if resampler else ()
 
 
+def _copied(container: Any, source: Any) -> Any:
+    added = container.add_stream_from_template(source)
+    if header := source.codec_context.extradata:
+        try:
+            added.codec_context.extradata = bare(source.codec_context.name, bytes(header))
+        except (ValueError, IndexError) as error:
+            advice = "leave all sound out with --audio drop"
+            raise MediaError(
+                f"a stream cannot be copied: its {source.codec_context.name} header is broken; {advice}"
+            ) from error
+    return added
+
+
 def _onto(added: Any) -> Callable[[Any], Carried]:
     def put(packet: Any) -> Carried:
         packet.stream = added
@@ -235,14 +248,14 @@ def language(stream: Any) -> str | None:
     return code if code and code != "und" and _LANGUAGE.fullmatch(code) else None
 
 
-def _cut(packet: Any, begin: int | None, end: int | None) -> None:
-    """Cut a subtitle to a part; one that lies outside gets no duration."""
+def _cut(packet: Any, begin: int | None, end: int | None) -> bool:
+    """Cut a subtitle to a part; whether any of it is left. Some say only when they begin."""
     first, last = packet.pts, packet.pts + (packet.duration or 0)
-    inside = (begin is None or last > begin) and (end is None or first < end)
-    first = first if begin is None else max(first, begin)
-    last = last if end is None else min(last, end)
-    packet.pts = packet.dts = first
-    packet.duration = last - first if inside else 0
+    inside = (begin is None or last > begin or first == last == begin) and (end is None or first < end)
+    packet.pts = packet.dts = first if begin is None else max(first, begin)
+    if packet.duration:
+        packet.duration = (last if end is None else min(last, end)) - packet.pts
+    return inside
 
 
 def _codec(stream: Any) -> str:

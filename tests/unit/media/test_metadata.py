@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from av.stream import Disposition
 
 from conftest import RUN, moving_face, picture, play, write_clip
 from faceblur.context import Context
+from faceblur.media.headers import bare
 from faceblur.pipeline import run
 
 TAGS = (
@@ -120,3 +122,97 @@ def test_subtitles_that_are_kept_bring_no_more_than_their_words(
     for ending in (".mp4", ".mkv"):
         out = run(planted(tmp_path / f"clip{ending}"), context(preset="ultrafast", subtitles="keep"))
         assert re.findall(rb"MARKER[ -]\w+", out.read_bytes()) == [b"MARKER words"]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.mkv", "vorbis"), ("clip.webm", "vorbis"), ("clip.mkv", "flac")])
+def test_copied_sound_keeps_no_tags_in_its_header(tmp_path: Path, blurred: RUN, name: str, codec: str) -> None:
+    """Vorbis and FLAC have tags of their own, which are in no list of the container's."""
+    source = tmp_path / name
+    video = VIDEO.get(source.suffix, "libx264")
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream(video, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        audio = container.add_stream(codec, rate=48000, layout="stereo", options={"strict": "-2"})
+        for number, image in enumerate(moving_face(5)):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        noise = np.random.default_rng(1).uniform(-0.1, 0.1, (2, 9600)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    if codec == "vorbis":
+        source = commented(source, tmp_path / f"marked{source.suffix}")
+        assert b"MARKER" in source.read_bytes()
+    out = blurred(source)
+    assert b"MARKER" not in out.read_bytes()
+    assert [data for _, data in play(out).sounds[0]] == [data for _, data in play(source).sounds[0]]
+    with av.open(str(out)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 9000
+
+
+def commented(path: Path, target: Path) -> Path:
+    """The file with a comment in the header of its Vorbis sound."""
+    with av.open(str(path)) as one, av.open(str(target), "w") as out:
+        copies = {s.index: out.add_stream_from_template(s) for s in one.streams}
+        context = copies[1].codec_context
+        first, silent, setup = context.extradata.partition(b"\x03vorbis" + bytes(8) + b"\x01")
+        assert silent
+        comment = b"\x03vorbis" + bytes(4) + b"\1\0\0\0\x0c\0\0\0TITLE=MARKER\x01"
+        context.extradata = first[:2] + bytes([len(comment)]) + first[3:] + comment + setup
+        for packet in one.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    return target
+
+
+ASS = """[Script Info]
+; MARKER-program
+Title: MARKER-title
+Original Script: MARKER-author
+ScriptType: v4.00+
+PlayResX: 384
+
+[Aegisub Project Garbage]
+Video File: MARKER-video.mp4
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,16
+
+[Fonts]
+fontname: MARKER-font
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+
+
+def test_subtitles_keep_their_styles_and_no_title_or_author() -> None:
+    header = bare("ass", ASS.encode()).decode()
+    assert "MARKER" not in header
+    assert [line for line in header.splitlines() if line] == [
+        "[Script Info]",
+        "ScriptType: v4.00+",
+        "PlayResX: 384",
+        "[V4+ Styles]",
+        "Format: Name, Fontname, Fontsize",
+        "Style: Default,Arial,16",
+        "[Events]",
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text",
+    ]
+
+
+def test_tags_of_flac_are_dropped_and_its_facts_are_kept() -> None:
+    facts, tags = bytes(range(34)), b"\x84\0\0\x06MARKER"
+    assert bare("flac", b"fLaC\0\0\0\x22" + facts + tags) == facts
+    assert bare("flac", facts) == facts
+
+
+@pytest.mark.parametrize("codec", ["vorbis", "flac"])
+def test_a_broken_header_is_an_error(codec: str) -> None:
+    with pytest.raises(ValueError, match="header"):
+        bare(codec, b"\0\0")

@@ -348,15 +348,34 @@ def test_subtitles_of_a_part_are_cut_to_it(tmp_path: Path, context: Maker) -> No
         assert times == pytest.approx([0, 0.2, 0.4, 0.2], abs=0.0015)
 
 
-def test_subtitles_of_pictures_are_refused_where_only_text_fits(tmp_path: Path, context: Maker) -> None:
-    clip = write_clip(tmp_path / "clip.mkv", moving_face(5))
-    pictured = tmp_path / "pictured.mkv"
-    with av.open(str(clip)) as source, av.open(str(pictured), "w") as container:
-        copy = container.add_stream_from_template(source.streams.video[0])
-        container.add_stream("dvdsub")
+def pictured(tmp_path: Path) -> Path:
+    """A clip with a subtitle that is a picture, and does not say how long it is shown."""
+    clip = write_clip(tmp_path / "clip.mkv", moving_face(10))
+    path = tmp_path / "pictured.mkv"
+    with av.open(str(clip)) as source, av.open(str(path), "w") as container:
+        copy, shown = container.add_stream_from_template(source.streams.video[0]), container.add_stream("dvdsub")
+        packet = av.Packet(b"a picture")
+        packet.pts = packet.dts = 100
+        packet.time_base, packet.stream = Fraction(1, 1000), shown
+        container.mux(packet)
         for packet in source.demux():
             if packet.size:
                 packet.stream = copy
                 container.mux(packet)
+    return path
+
+
+def test_subtitles_of_pictures_are_refused_where_only_text_fits(tmp_path: Path, context: Maker) -> None:
     with pytest.raises(MediaError, match=r"cannot hold the source's dvdsub subtitles; name the output .mkv, or leave"):
-        run(pictured, context(subtitles="keep", out=tmp_path / "out.webm"))
+        run(pictured(tmp_path), context(subtitles="keep", out=tmp_path / "out.webm"))
+
+
+@pytest.mark.parametrize(("begin", "kept"), [(None, [0.1]), (Fraction("0.04"), [0.06]), (Fraction("0.2"), [])])
+def test_subtitles_of_pictures_are_copied(
+    tmp_path: Path, context: Maker, begin: Fraction | None, kept: list[float]
+) -> None:
+    out = run(pictured(tmp_path), context(subtitles="keep", preset="ultrafast", start=begin))
+    with av.open(str(out)) as container:
+        packets = [p for p in container.demux(container.streams.subtitles[0]) if p.size]
+        assert [bytes(p) for p in packets] == [b"a picture"] * len(kept)
+        assert [float(p.pts * p.time_base) for p in packets] == pytest.approx(kept)

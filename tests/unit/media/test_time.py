@@ -27,6 +27,7 @@ CODECS = {
     ".wmv": "wmv2",
     ".gif": "gif",
 }
+NTSC = Fraction(1001, 30000)
 COUNTING_FROM_ANYWHERE = (".ts", ".flv", ".wmv", ".avi")  # the time of the output begins at zero
 RATES = [
     Fraction(1001, 24000),
@@ -102,6 +103,20 @@ def test_an_output_named_otherwise_keeps_the_ticks_of_the_source(tmp_path: Path,
     source = clip(tmp_path / "clip.mkv", pts=[0, 33, 66, 500, 520, 1001], time_base=Fraction(1, 1000))
     out = run(source, context(preset="ultrafast", out=tmp_path / f"out{ending}"))
     assert play(out).times == play(source).times
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".webm"])
+@pytest.mark.parametrize("sound", [False, True])
+def test_coarser_ticks_are_off_by_half_of_one_at_most(
+    tmp_path: Path, context: Maker, ending: str, *, sound: bool
+) -> None:
+    source = clip(tmp_path / "clip.mp4", time_base=NTSC, pts=range(20), sound=sound)
+    after = play(run(source, context(preset="ultrafast", out=tmp_path / f"out{ending}")))
+    before = play(source)
+    moved = round((after.times[0] - before.times[0]) * 1000)  # as sound begins before zero, which Matroska cannot say
+    assert moved == (21 if sound and ending == ".mkv" else 0)
+    for ours, theirs in zip(after.times, before.times, strict=True):
+        assert abs(ours - theirs - Fraction(moved, 1000)) <= (Fraction(1, 1000) if moved else Fraction(1, 2000))
 
 
 def with_edit(path: Path, *, begin: int, end: int) -> Path:
