@@ -133,4 +133,6 @@ class Print:
             stills.write(path, still, image, keep=keep)
         else:
             stripped = stills.strip(self.photo.path, still, path, keep=keep)
-        return stills.verify(path, still, image, kept=keep, stripped=stripped)
+        if still.changes:
+            self.context.progress.warn(f"{self.photo.path.name} cannot be repeated in all: {', '.join(still.changes)}")
+        return stills.verify(path, still, image, kept=keep, stripped=stripped) | {"changes": list(still.changes)}

@@ -1,5 +1,6 @@
 """Pixels: every layout has a canonical format without loss, turned sample by sample, and images that hold its depth."""
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -253,3 +254,16 @@ def test_facts_written_by_older_versions_are_of_8_bits(tmp_path: Path) -> None:
     del older["mastered"], older["light"]
     assert media.Video.from_json(older) == video
     assert video.time_base == Fraction(1, 12800)
+
+
+@pytest.mark.shared
+def test_few_samples_of_camera_clips_move_on_the_way_through_images(shared: Path) -> None:
+    for path in sorted((shared / "data/videos").glob("*.m[pk][4v]")):
+        video, moved, count = media.probe(path), 0, 0
+        for frame in itertools.islice(media.Reader(path, video), 12):
+            back = frame_of(frame.image, frame.frame.format.name, video.colour)
+            for was, is_ in zip(media.planes(frame.frame), media.planes(back), strict=True):
+                moved += int((np.abs(was.astype(int) - is_) > 1).sum())
+                count += was.size
+        assert count, path
+        assert moved / count <= 0.03, path

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import moving_face, picture, write_clip
@@ -534,3 +535,32 @@ def test_a_detector_that_cannot_run_is_told_before_it_is_planned(job: Job, conte
     with pytest.raises(MissingError):
         blur(job, context(detector="null+yunet", weights=(job.folder / "none",), strict=True))
     assert job.plan() is None
+
+
+@pytest.mark.parametrize("transfer", [1, 16, 18], ids=["sdr", "pq", "hlg"])
+def test_faces_are_found_and_hidden_in_frames_of_16_bits(tmp_path: Path, context: Make, transfer: int) -> None:
+    options = {"color_trc": str(transfer), "color_primaries": "9"}
+    source = tmp_path / "input" / "deep.mkv"
+    write_clip(source, moving_face(3), codec="ffv1", pixel_format="yuv444p10le", options=options)
+    deep = split(source, context())
+    origin = deep.origin()
+    assert origin is not None
+    assert origin.video.colour[2] == transfer
+    blur(deep, context(style="solid"))
+    for number in (1, 2, 3):
+        before, after = images.read(deep.frame_path(number)), images.read(deep.blurred_path(number))
+        assert before.dtype == after.dtype == np.uint16
+        green = (before[..., 1] > 50000) & (before[..., 2] < 15000)
+        assert green.any()
+        assert (after[green].max(axis=1) > 8000).mean() < 0.1
+        assert (before == after).all(axis=2).mean() > 0.6
+
+
+def test_alpha_stays_beside_what_is_hidden(tmp_path: Path, context: Make) -> None:
+    source = tmp_path / "input" / "alpha.mkv"
+    write_clip(source, moving_face(2), codec="ffv1", pixel_format="bgra")
+    job = split(source, context())
+    blur(job, context(style="solid"))
+    before, after = images.read(job.frame_path(1)), images.read(job.blurred_path(1))
+    assert before.shape == after.shape == (64, 96, 4)
+    assert (after[28, 12] == (0, 0, 0, 255)).all()

@@ -3,7 +3,7 @@
 Pictures are (H, W, C) uint8 or uint16: C is 1 (grey), 3 (BGR) or 4 (BGRA).
 """
 
-from faceblur.stills.check import verify
+from faceblur.stills.check import again, verify
 from faceblur.stills.exif import GROUPS
 from faceblur.stills.kinds import KINDS, can_write, is_still
 from faceblur.stills.source import MAX_PIXELS, Jpeg, Pixels, Still, read
@@ -17,6 +17,7 @@ __all__ = [
     "Jpeg",
     "Pixels",
     "Still",
+    "again",
     "can_write",
     "check_target",
     "is_still",

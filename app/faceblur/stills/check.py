@@ -1,9 +1,10 @@
 """Checking a written photo by reading it again: it shows what was meant, and nothing else is in the file."""
 
+import hashlib
 import io
 import struct
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def verify(
     try:
         found = parse(data, path)
     except SourceError as error:
-        raise MediaError(f"{path.name} cannot be read after it was written: {error}") from error
+        raise MediaError(f"{path.name} cannot be read: {error}") from error
     block = exif.block(still.groups, kept)
     for what, wrong in (
         ("its kind", found.kind != named(path)),
@@ -55,8 +56,23 @@ def verify(
             raise MediaError(f"{path.name} is not what was to be written: {what} differs; please report this")
     exact = stripped or found.kind in LOSSLESS or (found.kind == "webp" and found.lossless and still.lossless)
     facts = _compare(path, found.image, clear(image)[0], exact)
+    return _facts(found, data) | {"kept": sorted(kept), **facts}
+
+
+def again(path: Path, checks: Mapping[str, Any]) -> list[str]:
+    """What differs between a photo now and what `verify` told of it once; nothing when it is the same."""
+    data = read_bytes(path)
+    try:
+        now = _facts(parse(data, path), data)
+    except SourceError as error:
+        return [str(error)]
+    return [f"{name} {is_} instead of {checks.get(name)}" for name, is_ in now.items() if is_ != checks.get(name)]
+
+
+def _facts(found: Still, data: bytes) -> dict[str, Any]:
+    pixels = hashlib.sha256(np.ascontiguousarray(found.image).data).hexdigest()
     size = {"width": found.width, "height": found.height, "depth": found.depth, "bytes": len(data)}
-    return {"kind": found.kind, **size, "profile": bool(found.icc), "kept": sorted(kept), **facts}
+    return {"kind": found.kind, **size, "profile": bool(found.icc), "pixels_sha256": pixels}
 
 
 def _unprofiled(found: Still, still: Still) -> bool:

@@ -28,6 +28,7 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns where ours begins
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA = 258, 262, 277, 284, 338
 _SUB_IFDS, _DNG, _CFA = 330, 50706, 32803
 _ADVICE = "use the original, or save it as PNG with another program"
+_ACCEPT = "to go on with what can be decoded, add --damaged accept"
 _NCLX = struct.Struct(">HHH")
 _UPRIGHT = {  # what makes a picture upright that is stored in orientation 2 to 8 (EXIF 2.32, 4.6.4)
     2: (False, 1),
@@ -156,7 +157,7 @@ def parse(data: bytes, path: Path, *, accept_damaged: bool = False) -> Still:
         decoded = None
     if decoded is None:
         if not accept_damaged:
-            raise SourceError(f"{path} is damaged, or of a form that cannot be read: {damage}; {_ADVICE}") from None
+            raise SourceError(f"{path} is damaged, or of a form that cannot be read: {damage}; {_ACCEPT}") from None
         try:
             with _tolerant():
                 decoded = _decode(found, data, path, parts)
