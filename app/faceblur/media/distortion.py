@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 Samples = NDArray[np.float32]
 
@@ -87,6 +86,8 @@ def _factors() -> Iterator[float]:
 
 def _smoothed(chunks: Iterable[Samples], rate: int) -> Iterator[Samples]:
     """Without what would lie beyond the highest pitch that can be told, and come back as noise, once moved up."""
+    from scipy.signal import butter, sosfilt  # slow to import, and rarely needed
+
     sections = butter(6, 0.95 / _UP[1], output="sos")
     state = None
     for chunk in chunks:
