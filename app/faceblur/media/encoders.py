@@ -9,10 +9,12 @@ from typing import Any
 import av
 
 from faceblur.errors import MediaError, MissingError, UsageError
-from faceblur.media.pixels import FULL, SUBSAMPLING, Layout
+from faceblur.media.pixels import FULL, SUBSAMPLING, UNKNOWN, Colour, Layout
 from faceblur.media.source import Video
 
 _BT709 = (1, 1, 1, 1)  # limited range; primaries, transfer and matrix of HD video
+_PRIMARIES = (1, *range(4, 13))
+_VP9_MATRICES = (1, UNKNOWN, 5, 6, 7, 9)
 _RGB = 0  # the "matrix" of pictures that are no YUV
 _MP4 = (".mp4", ".m4v", ".mov")
 _X26 = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -140,7 +142,7 @@ class Encoding:
     options: tuple[tuple[str, str], ...]
     rate: Fraction = Fraction(25)
     aspect: Fraction = Fraction(1)
-    colour: tuple[int, int, int, int] = _BT709
+    colour: Colour = _BT709
     mastered: tuple[float, ...] | None = None
     light: tuple[int, int] | None = None
     note: str = ""
@@ -186,9 +188,7 @@ def choose(
     if not codec.light and (mastered or light):
         note = f"{note}; " * bool(note) + f"{codec.name} cannot tell of the source's HDR display and light"
         mastered = light = None
-    colour = video.colour if video else _BT709
-    if Layout.of(pixel_format).chroma == "rgb":
-        colour = (FULL, colour[1], colour[2], _RGB)
+    colour = _colour(codec, Layout.of(pixel_format), video.colour if video else _BT709)
     return Encoding(
         codec,
         pixel_format,
@@ -199,6 +199,18 @@ def choose(
         light=light,
         note=note,
     )
+
+
+def _colour(codec: Codec, layout: Layout, colour: Colour) -> Colour:
+    """What an output says of its colours; numbers that are reserved, or not known to all encoders, become unknown."""
+    range_, primaries, transfer, matrix = colour
+    primaries = primaries if primaries in _PRIMARIES else UNKNOWN
+    if layout.chroma == "rgb":
+        return FULL, primaries, transfer or UNKNOWN, _RGB
+    if codec.name == "vp9" and (matrix or UNKNOWN) not in _VP9_MATRICES:
+        raise MediaError(f"vp9 cannot tell of the source's colours (matrix {matrix} of H.273); h264, hevc or av1 can")
+    # ProRes is of limited range alone: values of full range are brought to it.
+    return 1 if codec.name == "prores" else range_, primaries, transfer or UNKNOWN, matrix or UNKNOWN
 
 
 def own_name(codec: str) -> str:
