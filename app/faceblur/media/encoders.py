@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import av
@@ -228,6 +227,8 @@ def _codec(wish: Wish, source: str, layout: Layout, size: tuple[int, int], endin
             raise MediaError(f"{codec.encoder} cannot hold {_say(layout)}; {_listed(able)} can")
         if ending and ending not in codec.endings:
             raise MediaError(f"{ending} cannot hold {codec.name}; name the output {_listed(codec.endings)}")
+        if codec not in CODECS.values():
+            _open(codec.encoder, found, size)
         return codec, found
     first = source if source in CODECS else "h264"
     if layout.alpha or (layout.chroma == "rgb" and source in _LOSSLESS):
@@ -270,9 +271,8 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-@cache
 def _device(wish: Wish) -> Codec:
-    """The description of an encoder that was asked for by its own name; MissingError where it cannot be had."""
+    """The description of an encoder that was asked for by its own name."""
     name = str(wish.encoder)
     known = next((codec for codec in CODECS.values() if codec.encoder == name), None)
     if known is None:
@@ -287,18 +287,21 @@ def _device(wish: Wish) -> Codec:
         known = Codec(family, name, base.endings, formats, base.crf, 51, preset, presets, whole=True)
     if wish.codec not in ("same", known.name):
         raise UsageError(f"--encoder {name} makes {known.name}, not {wish.codec}")
-    try:
-        context: Any = av.CodecContext.create(name, "w")
-        context.width, context.height, context.pix_fmt = 640, 480, known.pixel_formats[0]
-        context.time_base = Fraction(1, 25)
-        context.open()
-    except ValueError as error:  # not built in
-        raise MissingError(f"--encoder {name} is not in this build of FFmpeg's libraries; leave it out") from error
-    except (av.FFmpegError, OSError) as error:
-        raise MissingError(
-            f"--encoder {name} cannot be opened here: is there such a device? Or leave it out"
-        ) from error
     return known
+
+
+def _open(encoder: str, pixel_format: str, size: tuple[int, int]) -> None:
+    """MissingError unless the encoder can be had here, for such pictures."""
+    try:
+        context: Any = av.CodecContext.create(encoder, "w")
+        context.width, context.height = size
+        context.pix_fmt, context.time_base = pixel_format, Fraction(1, 25)
+        context.open()
+    except (av.FFmpegError, OSError) as error:
+        why = f"cannot be opened here for {size[0]}x{size[1]} in {pixel_format}"
+        raise MissingError(f"--encoder {encoder} {why}: is there such a device? Or leave it out") from error
+    except ValueError as error:  # not built in
+        raise MissingError(f"--encoder {encoder} is not in this build of FFmpeg's libraries; leave it out") from error
 
 
 def _options(
