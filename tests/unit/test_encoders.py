@@ -121,6 +121,38 @@ def test_the_output_says_what_the_source_said(
     assert again.mastered == (pytest.approx(MASTERED, rel=1e-3, abs=1e-4) if hdr else None)
 
 
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "prores", "ffv1"])
+@pytest.mark.parametrize(
+    "colour",
+    [(0, 2, 2, 2), (2, 2, 2, 2), (2, 5, 1, 5), (1, 5, 6, 5), (1, 9, 14, 9), (1, 7, 7, 7), (1, 22, 0, 2)],
+    ids=str,
+)
+def test_every_codec_writes_every_colour(
+    tmp_path: Path, video: media.Video, codec: str, colour: tuple[int, int, int, int]
+) -> None:
+    wish = media.Wish(codec, preset=QUICK.get(codec))
+    encoding = media.choose(SIZE, wish=wish, video=replace(video, colour=colour))
+    out = tmp_path / f"out{encoding.codec.endings[0]}"
+    media.write(out, moving_face(3), CLOCK, encoding, None)
+    media.verify(out, CLOCK, SIZE, None, encoding)
+
+
+def test_full_range_frames_look_the_same_in_prores(tmp_path: Path, video: media.Video) -> None:
+    grey = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
+    neutral = np.full((32, 48), 128, np.uint8)
+    frame = media.from_planes([grey, neutral, neutral], av.VideoFrame(*SIZE, "yuv420p"))
+    frame.color_range = 2
+    encoding = media.choose(SIZE, wish=media.Wish("prores"), video=replace(video, colour=FULL_709))
+    media.write(tmp_path / "out.mov", [frame] * 3, CLOCK, encoding, None)
+    made = next(iter(media.Reader(tmp_path / "out.mov", media.probe(tmp_path / "out.mov"))))
+    assert np.abs(made.image[:, :, 1] / 257 - grey).max() < 2
+
+
+def test_vp9_refuses_colours_that_it_cannot_tell_of(video: media.Video) -> None:
+    with pytest.raises(MediaError, match=r"vp9 cannot tell of the source's colours"):
+        media.choose(SIZE, wish=media.Wish("vp9"), video=replace(video, colour=(1, 9, 14, 10)))
+
+
 @pytest.mark.parametrize("pixels", CODECS["ffv1"].pixel_formats)
 def test_frames_come_out_of_ffv1_bit_for_bit(tmp_path: Path, video: media.Video, pixels: str) -> None:
     layout = Layout.of(pixels)

@@ -635,6 +635,16 @@ def test_no_comb_is_ever_shown(tmp_path: Path, name: str, codec: str, options: d
     assert frames[-1].duration == frames[0].duration
 
 
+def test_the_output_of_an_interlaced_source_is_progressive(tmp_path: Path, blurred: RUN) -> None:
+    source = interlaced(tmp_path / "clip.mp4", "libx264", {"x264-params": "tff=1", "crf": "10"})
+    out = blurred(source)
+    assert play(out).times == play(source).times
+    with av.open(str(out)) as container:
+        for frame in container.decode(video=0):
+            assert not frame.interlaced_frame
+            assert comb(media.planes(frame)[0]) < 1.5
+
+
 @INTERLACED
 def test_a_part_of_an_interlaced_source_equals_that_part_of_the_whole(
     tmp_path: Path, name: str, codec: str, options: dict[str, str]

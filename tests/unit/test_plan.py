@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import moving_face, write_clip
 from faceblur import media, plan
+from faceblur.domain import digest
 from faceblur.errors import IncompleteError
 
 NUMBERS = st.sets(st.integers(1, 200)).map(sorted)
@@ -28,6 +29,17 @@ def test_an_origin_survives_json(origin: plan.Origin) -> None:
     assert plan.Origin.from_json(origin.to_json()) == origin
     splitting = replace(origin, state="splitting", clock=None)
     assert plan.Origin.from_json(splitting.to_json()) == splitting
+
+
+def test_frames_of_plain_sources_are_those_of_older_versions(origin: plan.Origin) -> None:
+    assert origin.identity == digest("split", origin.sha256, origin.video.stream, origin.recipe)
+
+
+@pytest.mark.parametrize("change", [{"depth": 10}, {"alpha": True}, {"interlaced": True}], ids=str)
+def test_frames_that_older_versions_made_otherwise_are_made_again(
+    origin: plan.Origin, change: dict[str, object]
+) -> None:
+    assert replace(origin, video=replace(origin.video, **change)).identity != origin.identity
 
 
 def test_times_are_not_shown_before_split_is_complete(origin: plan.Origin) -> None:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from skimage import data
 
 from conftest import picture
+from faceblur import media
 from faceblur.domain import Box, Region
-from faceblur.images import Image
+from faceblur.images import Image, plain
+from faceblur.media.pixels import frame_of, image_of
 from faceblur.redaction import Style, redact, redact_planes
 
 BLUR, PIXELATE, SOLID = Style("blur"), Style("pixelate"), Style("solid")
@@ -491,3 +493,20 @@ def test_packed_and_grey_planes_are_hidden_as_pictures_are(style: Style) -> None
     [single] = redact_planes([grey], hidden, style, depth=8, limited=False)
     assert np.array_equal(packed, redact(image, hidden, style))
     assert np.array_equal(single, redact(grey, hidden, style))
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p", "yuv420p12le"])
+@pytest.mark.parametrize("style", [BLUR, PIXELATE])
+def test_planes_show_as_little_of_a_face_as_pictures_do(style: Style, pixel_format: str) -> None:
+    deep = pixel_format.endswith("le")
+    image = PORTRAIT.astype(np.uint16) * 257 if deep else PORTRAIT
+    frame = frame_of(image, pixel_format, (1, 1, 1, 1))
+    depth = frame.format.components[0].bits
+    hidden = redact_planes(media.planes(frame), regions(FACE), style, depth=depth, limited=True)
+    shown = plain(image_of(media.from_planes(hidden, frame), (256, 256), 0)).astype(int)
+    wanted = redact(PORTRAIT, regions(FACE), style).astype(int)
+    left, top, right, bottom = (round(v) for v in FACE.to_json())
+    differs = np.abs(shown - wanted)[top:bottom, left:right]
+    assert differs.mean() < 4
+    faces = [cv2.Laplacian(p[top:bottom, left:right].astype(np.float32), cv2.CV_32F).std() for p in (shown, wanted)]
+    assert faces[0] < 1.3 * faces[1]

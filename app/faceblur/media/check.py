@@ -17,12 +17,12 @@ from faceblur.domain import Json
 from faceblur.errors import FaceblurError, MediaError
 from faceblur.media.containers import MP4
 from faceblur.media.encoders import Encoding, own_name
-from faceblur.media.pixels import FULL, Layout
+from faceblur.media.pixels import FULL, UNKNOWN, Layout
 from faceblur.media.sound import Soundtrack, decoded, language, packets
 from faceblur.media.source import Sound, Video, demuxed, opened, probe, video_stream
 from faceblur.media.target import Clock
 
-_ALIKE = {5: 6, 0: 2}  # BT.601's matrix has two names; what is reserved says nothing
+_BT601 = {5: 6}  # its matrix has two names, and not every codec knows both
 _Heard = tuple[Fraction, int]  # the time of a packet in seconds, and a checksum
 
 # What muxers write by themselves; any other tag would have come from the source.
@@ -201,8 +201,10 @@ def _verify_pictures(made: Video, encoding: Encoding) -> None:
     for name, read, told in zip(names, made.colour, encoding.colour, strict=True):
         if name == "range" and not is_rgb:
             _same("full range", read == FULL, told == FULL)
-        elif name in ("primaries", "transfer") or (name == "matrix" and not is_rgb and not is_grey):
-            _same(name, _ALIKE.get(read, read), _ALIKE.get(told, told))
+        elif name in ("primaries", "transfer"):
+            _same(name, read or UNKNOWN, told or UNKNOWN)
+        elif name == "matrix" and not is_rgb and not is_grey:
+            _same(name, _BT601.get(read, read), _BT601.get(told, told))
     _same("brightest light", made.light, encoding.light)
     if (made.mastered is None) != (encoding.mastered is None) or any(
         abs(a - b) > max(2e-4, b / 1000) for a, b in zip(made.mastered or (), encoding.mastered or (), strict=True)

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import av
 
 from faceblur.errors import MediaError, MissingError, UsageError
-from faceblur.media.pixels import FULL, SUBSAMPLING, Layout
+from faceblur.media.pixels import FULL, SUBSAMPLING, UNKNOWN, Colour, Layout
 from faceblur.media.source import Video
 
 _BT709 = (1, 1, 1, 1)  # limited range; primaries, transfer and matrix of HD video
+_PRIMARIES = (1, *range(4, 13))
+_VP9_MATRICES = (1, UNKNOWN, 5, 6, 7, 9)
 _RGB = 0  # the "matrix" of pictures that are no YUV
 _MP4 = (".mp4", ".m4v", ".mov")
 _X26 = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
@@ -140,7 +141,7 @@ class Encoding:
     options: tuple[tuple[str, str], ...]
     rate: Fraction = Fraction(25)
     aspect: Fraction = Fraction(1)
-    colour: tuple[int, int, int, int] = _BT709
+    colour: Colour = _BT709
     mastered: tuple[float, ...] | None = None
     light: tuple[int, int] | None = None
     note: str = ""
@@ -186,9 +187,7 @@ def choose(
     if not codec.light and (mastered or light):
         note = f"{note}; " * bool(note) + f"{codec.name} cannot tell of the source's HDR display and light"
         mastered = light = None
-    colour = video.colour if video else _BT709
-    if Layout.of(pixel_format).chroma == "rgb":
-        colour = (FULL, colour[1], colour[2], _RGB)
+    colour = _colour(codec, Layout.of(pixel_format), video.colour if video else _BT709)
     return Encoding(
         codec,
         pixel_format,
@@ -199,6 +198,18 @@ def choose(
         light=light,
         note=note,
     )
+
+
+def _colour(codec: Codec, layout: Layout, colour: Colour) -> Colour:
+    """What an output says of its colours; numbers that are reserved, or not known to all encoders, become unknown."""
+    range_, primaries, transfer, matrix = colour
+    primaries = primaries if primaries in _PRIMARIES else UNKNOWN
+    if layout.chroma == "rgb":
+        return FULL, primaries, transfer or UNKNOWN, _RGB
+    if codec.name == "vp9" and (matrix or UNKNOWN) not in _VP9_MATRICES:
+        raise MediaError(f"vp9 cannot tell of the source's colours (matrix {matrix} of H.273); h264, hevc or av1 can")
+    # ProRes is of limited range alone: values of full range are brought to it.
+    return 1 if codec.name == "prores" else range_, primaries, transfer or UNKNOWN, matrix or UNKNOWN
 
 
 def own_name(codec: str) -> str:
@@ -216,6 +227,8 @@ def _codec(wish: Wish, source: str, layout: Layout, size: tuple[int, int], endin
             raise MediaError(f"{codec.encoder} cannot hold {_say(layout)}; {_listed(able)} can")
         if ending and ending not in codec.endings:
             raise MediaError(f"{ending} cannot hold {codec.name}; name the output {_listed(codec.endings)}")
+        if codec not in CODECS.values():
+            _open(codec.encoder, found, size)
         return codec, found
     first = source if source in CODECS else "h264"
     if layout.alpha or (layout.chroma == "rgb" and source in _LOSSLESS):
@@ -258,9 +271,8 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-@cache
 def _device(wish: Wish) -> Codec:
-    """The description of an encoder that was asked for by its own name; MissingError where it cannot be had."""
+    """The description of an encoder that was asked for by its own name."""
     name = str(wish.encoder)
     known = next((codec for codec in CODECS.values() if codec.encoder == name), None)
     if known is None:
@@ -275,18 +287,21 @@ def _device(wish: Wish) -> Codec:
         known = Codec(family, name, base.endings, formats, base.crf, 51, preset, presets, whole=True)
     if wish.codec not in ("same", known.name):
         raise UsageError(f"--encoder {name} makes {known.name}, not {wish.codec}")
-    try:
-        context: Any = av.CodecContext.create(name, "w")
-        context.width, context.height, context.pix_fmt = 640, 480, known.pixel_formats[0]
-        context.time_base = Fraction(1, 25)
-        context.open()
-    except ValueError as error:  # not built in
-        raise MissingError(f"--encoder {name} is not in this build of FFmpeg's libraries; leave it out") from error
-    except (av.FFmpegError, OSError) as error:
-        raise MissingError(
-            f"--encoder {name} cannot be opened here: is there such a device? Or leave it out"
-        ) from error
     return known
+
+
+def _open(encoder: str, pixel_format: str, size: tuple[int, int]) -> None:
+    """MissingError unless the encoder can be had here, for such pictures."""
+    try:
+        context: Any = av.CodecContext.create(encoder, "w")
+        context.width, context.height = size
+        context.pix_fmt, context.time_base = pixel_format, Fraction(1, 25)
+        context.open()
+    except (av.FFmpegError, OSError) as error:
+        why = f"cannot be opened here for {size[0]}x{size[1]} in {pixel_format}"
+        raise MissingError(f"--encoder {encoder} {why}: is there such a device? Or leave it out") from error
+    except ValueError as error:  # not built in
+        raise MissingError(f"--encoder {encoder} is not in this build of FFmpeg's libraries; leave it out") from error
 
 
 def _options(

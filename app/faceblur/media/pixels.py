@@ -134,13 +134,13 @@ def from_planes(arrays: Sequence[Plane], like: av.VideoFrame, pixel_format: str 
 def converted(
     frame: av.VideoFrame, size: tuple[int, int], pixel_format: str, colour: Colour | None = None
 ) -> av.VideoFrame:
-    """The frame in another format, or scaled to `size` (width, height); the range of its values stays.
+    """The frame in another format, or scaled to `size` (width, height), in the range of `colour` if that is given.
 
-    RGB that becomes YUV gets the range and the matrix of `colour`.
+    RGB that becomes YUV gets the matrix of `colour`, too.
     """
     was, is_ = frame.format.is_rgb, av.VideoFormat(pixel_format).is_rgb
     kept = FULL if frame.format.name.startswith("yuvj") else frame.color_range
-    into = colour[0] if was and colour else kept
+    into = (colour and colour[0]) or (0 if was else kept)
     matrix = colour[3] if was and not is_ and colour and colour[3] != UNKNOWN else None
     if not hasattr(_local, "reformatter"):
         _local.reformatter = VideoReformatter()  # one a thread: it keeps state
