@@ -86,15 +86,16 @@ def write_clip(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         for number, audio in enumerate(audios, start=1):
-            _write_tone(container, audio, (pts[-1] + 1) * time_base, 440.0 * number)
+            write_tone(container, audio, Fraction(0), (pts[-1] + 1) * time_base, 440.0 * number)
     return path
 
 
-def _write_tone(container: Any, stream: Any, seconds: Fraction, pitch_hz: float) -> None:
-    time = np.arange(int(48000 * seconds)) / 48000
+def write_tone(container: Any, stream: Any, begin: Fraction, end: Fraction, pitch_hz: float) -> None:
+    """Encode a mono tone that is heard from `begin` to `end`, in seconds."""
+    time = np.arange(int(48000 * (end - begin))) / 48000
     samples = (8000 * np.sin(2 * np.pi * pitch_hz * time)).astype(np.int16)[None]
     whole = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-    whole.sample_rate, whole.pts, whole.time_base = 48000, 0, Fraction(1, 48000)
+    whole.sample_rate, whole.pts, whole.time_base = 48000, round(48000 * begin), Fraction(1, 48000)
     context = stream.codec_context
     resampler = av.AudioResampler(context.format.name, "mono", 48000, frame_size=context.frame_size or 1024)
     for part in [*resampler.resample(whole), *resampler.resample(None)]:

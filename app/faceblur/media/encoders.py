@@ -338,7 +338,11 @@ def _options(
 
 _FIXED = {
     "prores_ks": {"vendor": "apl0", "alpha_bits": "16"},
-    "ffv1": {"level": "3", "slicecrc": "1", "slices": "4", "g": "1"},
+    "ffv1": {
+        "level": "3",
+        "slicecrc": "1",
+        "g": "1",
+    },  # it knows best how many slices fit: a fixed number fails for most odd sizes
 }
 
 

@@ -197,7 +197,7 @@ def image_of(frame: av.VideoFrame, size: tuple[int, int], rotation: int) -> Pixe
     elif layout.chroma == "rgb":
         image = planes(canonical(frame, size))[0]
     else:
-        image = planes(converted(frame, size, layout.packed))[0]
+        image = planes(converted(_centred(frame), size, layout.packed))[0]
         if layout.alpha:  # swscale moves it by a step
             image = image.copy()
             image[:, :, 3] = _widened(planes(canonical(frame, size))[-1], layout.depth)
@@ -227,6 +227,15 @@ def frame_of(image: Pixels, pixel_format: str, colour: Colour) -> av.VideoFrame:
             frame = from_planes([*rest, (exact >> (16 - layout.depth)).astype(alpha.dtype)], frame)
     frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace = colour
     return frame
+
+
+def _centred(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame without its word on where chroma samples lie: they are put in the middle of what they span.
+
+    There `frame_of`, whose frames cannot say anything else, puts them too; else all colours would move by half a pixel.
+    """
+    plain = canonical(frame, (frame.width, frame.height))
+    return from_planes(planes(plain), plain)
 
 
 def _is_grey(image: Pixels) -> bool:

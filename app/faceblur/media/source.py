@@ -22,7 +22,7 @@ from faceblur.media.containers import FAMILIES
 from faceblur.media.fields import deinterlaced
 from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
 
-READING = 2  # part of what a frame is: count up when frames come out otherwise
+READING = 3  # part of what a frame is: count up when frames come out otherwise
 
 _INTERLACED = (2, 3, 4, 5)  # of FFmpeg's field orders
 
