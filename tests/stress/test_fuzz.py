@@ -5,9 +5,11 @@ import os
 import random
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -40,6 +42,7 @@ class Hung(Exception):  # noqa: N818 - it says what happened
 class Runner:
     """A process that runs one command after the other; a new one takes the place of one that crashed or hung."""
 
+    log: Path
     process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
@@ -47,9 +50,10 @@ class Runner:
         if self.process is None:
             environment = os.environ | {"FACEBLUR_TESTING": "1", "FACEBLUR_DETECTOR": "null", "FACEBLUR_WORKERS": "1"}
             command = [sys.executable, "-X", "faulthandler", str(Path(__file__).parent / "one_by_one.py")]
-            self.process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
+            with self.log.open("wb") as log:
+                self.process = subprocess.Popen(
+                    command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(arguments).encode() + b"\n")
@@ -57,13 +61,19 @@ class Runner:
         ready, _, _ = select.select([self.process.stdout], [], [], LIMIT_S)
         answer = self.process.stdout.readline() if ready else b""
         if not answer:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler says where every thread is
             self.end()
-            raise Hung("no answer" if not ready else "crashed")
+            raise Hung(f"{'crashes' if ready else 'hangs'}\n{self.log.read_text(errors='replace')}")
         code, said = json.loads(answer)
         return code, said
 
     def end(self) -> None:
         if self.process is not None:
+            assert self.process.stdin is not None
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
             self.process.kill()
             self.process.communicate()
             self.process = None
@@ -142,7 +152,9 @@ def inserted(data: bytearray, other: bytes, rng: random.Random) -> None:
 def extreme(data: bytearray, other: bytes, rng: random.Random) -> None:
     """Numbers of four bytes that are as large as can be: lengths, counts, sizes."""
     start = rng.randrange(len(data))
-    data[start : start + 4] = rng.choice((b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\xff\xff"))
+    data[start : start + 4] = rng.choice(
+        (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\xff\xff")
+    )
 
 
 MUTATIONS = (flipped, cut, spliced, zeroed, inserted, extreme)
@@ -166,7 +178,7 @@ def test_damaged_files_end_with_a_fair_code_and_leave_nothing_that_is_not_whole(
     seeds: dict[str, bytes], tmp_path: Path, batch: int
 ) -> None:
     faults = []
-    with Runner() as runner:
+    with Runner(tmp_path / "said") as runner:
         for name, data in mutants(seeds, batch):
             ways = [[], ["--no-frames"]] if name.endswith(VIDEOS) else [[]]
             codes = set()
@@ -196,25 +208,22 @@ def attempt(runner: Callable[..., tuple[int, str]], source: Path, options: list[
     home = source.parent
     base = ["--input", str(home / "input"), "--output", str(home / "output"), "--progress", "none"]
     code, said = runner(*base, "run", str(source), *options)
-    made = [path for path in home.rglob("*-blurred.*") if path.is_file() and not path.name.startswith(".")]
-    made = [path for path in made if path.name.startswith(source.stem)]
-    if "Traceback" in said or "unexpected" in said:
-        return code, said
-    if code not in FAIR:
-        return code, f"ends with {code}: {said}"
-    if left := list(home.rglob(".*.tmp*")):
-        return code, f"leaves {left}"
-    if code:
-        faulty = "writes a file all the same" if made else ""
-        words = [line for line in said.splitlines() if line.startswith("faceblur: ")]
-        return code, faulty or ("" if len(words) == 1 else f"does not say in one line what is wrong: {said!r}")
-    if len(made) != 1:
-        return code, f"makes {made}"
-    code_again, said = runner(*base, "verify", str(made[0]))
-    if code_again:
-        return code, f"does not verify: {said}"
-    report = json.loads(next(home.glob("output/*/report.json")).read_text())
-    return code, unsound(made[0], report)
+    made = [path for path in home.glob("output/*/*-blurred.*") if not path.name.startswith(".")]
+    complaints = [line for line in said.splitlines() if line.startswith("faceblur: ")]
+    fault = ""
+    if code not in FAIR or "Traceback" in said:
+        fault = f"ends with {code}: {said}"
+    elif left := list(home.rglob(".*.tmp*")):
+        fault = f"leaves {left}"
+    elif len(made) != (code == 0):
+        fault = f"ends with {code} and makes {made}"
+    elif code and len(complaints) != 1:
+        fault = f"does not say in one line what is wrong: {said!r}"
+    elif code == 0:
+        verified, said = runner(*base, "verify", str(made[0]))
+        report = json.loads(next(home.glob("output/*/report.json")).read_text())
+        fault = f"does not verify: {said}" if verified else unsound(made[0], report)
+    return code, fault
 
 
 def unsound(path: Path, report: dict[str, object]) -> str:
