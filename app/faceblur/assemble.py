@@ -185,7 +185,10 @@ class _Assembly:
         began, before = time.monotonic(), self.job.report()
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
-            checks = self.rendition.write(temporary, self.plan, kind, stamps)
+            try:
+                checks = self.rendition.write(temporary, self.plan, kind, stamps)
+            except MediaError as error:
+                raise MediaError(f"{self.job.name}: {error}") from error
             facts = {"path": str(target), "sha256": self.context.sha256(temporary), "size": temporary.stat().st_size}
             facts |= {"replaces": self.output.known_sha256(kind, target), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}

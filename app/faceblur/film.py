@@ -45,7 +45,8 @@ class Film:
             raise IncompleteError(f"{path} is no longer what {self.job.name} was made from; {advice}")
         begin = origin.offset * origin.shown.time_base
         end = begin + origin.shown.end * origin.shown.time_base
-        return replace(track, begin=begin or None, end=end if origin.is_part else None)
+        part = media.present(replace(track, begin=begin or None, end=end if origin.is_part else None))
+        return part if part.sounds or part.subtitles else None
 
     def ending(self, kind: str) -> str:
         """The ending that a file gets by default."""

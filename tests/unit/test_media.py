@@ -1,5 +1,6 @@
 """Video in and out: what goes in must come out, read back with PyAV alone."""
 
+import io
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from conftest import RUN, moving_face, picture, pictures, play, write_clip
 from faceblur import media
@@ -443,6 +445,22 @@ def test_what_is_no_video_is_a_source_error_in_one_line(tmp_path: Path, kind: st
 
 
 @pytest.mark.shared
+def test_frames_that_carry_what_pyav_does_not_know_are_read(tmp_path: Path) -> None:
+    """EXIF beside the frames of a camera's motion JPEG, say."""
+    tags, photo = Pillow.Exif(), io.BytesIO()
+    tags[0x010F] = "Maker"
+    Pillow.fromarray(picture(64, 48)).save(photo, "JPEG", exif=tags)
+    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(3):
+            packet = av.Packet(photo.getvalue())
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 25), stream, True
+            container.mux_one(packet)
+    assert len(list(media.Reader(tmp_path / "clip.mkv", media.probe(tmp_path / "clip.mkv")))) == 3
+
+
 def test_the_labelled_clips_are_not_damaged(shared: Path) -> None:
     for path in sorted((shared / "data/videos").glob("*.m[pk][4v]")):
         video = media.probe(path)

@@ -8,7 +8,7 @@ from faceblur.media.check import again, measure, verify
 from faceblur.media.containers import ENDINGS
 from faceblur.media.encoders import CODECS, Encoding, Wish, choose
 from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
-from faceblur.media.sound import Soundtrack, subtitles
+from faceblur.media.sound import Soundtrack, present, subtitles
 from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, check_target, family, write, write_sound
 
@@ -38,6 +38,7 @@ __all__ = [
     "from_planes",
     "measure",
     "planes",
+    "present",
     "probe",
     "subtitles",
     "verify",

@@ -6,10 +6,11 @@ that is to be distorted.
 
 import heapq
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from faceblur.media.source import Sound, opened
 Carried = Iterator[tuple[Fraction, Any]]  # (time in the output in seconds, packet)
 
 _BIT_RATE = 96_000  # of each channel that is encoded anew, in bits a second: more than anybody hears
+_TRIFLE_S = Fraction(1, 2000)  # more than a sample, and less than anybody hears
 _SLACK_S = Fraction(1, 50)  # by which sound may come early or late before some is left out, or silence put in
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # ISO 639 or BCP 47; anything else may say anything
 _EMPTY = b"\0\0"  # what MP4 has for subtitles where nobody speaks; the muxer puts it in by itself
@@ -96,9 +98,11 @@ def carried(track: Soundtrack | None, container: Any, target: Path) -> Iterator[
 def packets(container: Any, track: Soundtrack, indices: Iterable[int]) -> Iterator[Any]:
     """The packets of some sound and subtitle streams in file order, shifted to the output's time.
 
-    Of sound at the ends of a part only packets that begin in it are taken; subtitles are cut to it.
+    Of sound at the ends of a part only packets that begin in it are taken; subtitles are cut to it. The times of sound
+    rise, for which a packet may be moved by less than a millisecond; MediaError where they go back further.
     """
     shown = {s.index for s in track.subtitles}
+    before: dict[int, int] = {}
     for packet in _demuxed(container, track.path, *(container.streams[i] for i in indices)):
         if not packet.size or packet.pts is None:
             continue
@@ -115,7 +119,22 @@ def packets(container: Any, track: Soundtrack, indices: Iterable[int]) -> Iterat
             continue
         packet.pts -= begin or 0
         packet.dts = packet.dts - (begin or 0) if packet.dts is not None else None
+        if packet.stream_index not in shown and packet.dts is not None:
+            _raise_time(packet, before.get(packet.stream_index))
+            before[packet.stream_index] = packet.dts
         yield packet
+
+
+def present(track: Soundtrack) -> Soundtrack:
+    """The track without the streams of which nothing is in the part: no MP4 can hold them."""
+    missing = {s.index for s in (*track.sounds, *track.subtitles)}
+    with opened(track.path) as source:
+        for packet in packets(source, track, missing.copy()):
+            missing.discard(packet.stream_index)
+            if not missing:
+                break
+    sounds, words = (tuple(s for s in ss if s.index not in missing) for ss in (track.sounds, track.subtitles))
+    return replace(track, sounds=sounds, subtitles=words)
 
 
 def decoded(track: Soundtrack, sound: Sound, rate: int, layout: str) -> Iterator[tuple[int, Samples]]:
@@ -246,6 +265,21 @@ def language(stream: Any) -> str | None:
     """The language of a stream, if what stands there is the code of one."""
     code = stream.language
     return code if code and code != "und" and _LANGUAGE.fullmatch(code) else None
+
+
+def _raise_time(packet: Any, before: int | None) -> None:
+    """Put a packet of sound behind the one before, if it is there but for a trifle; MediaError if it is not."""
+    trifle = math.ceil(_TRIFLE_S / packet.time_base)
+    if before is None or packet.dts > before:
+        return
+    if before - packet.dts > trifle:
+        at, back = (float(t * packet.time_base) for t in (before, packet.dts))
+        raise MediaError(
+            f"the source's sound goes back from {at:.3f} s to {back:.3f} s, which no file can hold; "
+            f"leave it out with --audio drop"
+        )
+    packet.dts = before + trifle
+    packet.pts = max(packet.pts, packet.dts)
 
 
 def _cut(packet: Any, begin: int | None, end: int | None) -> bool:

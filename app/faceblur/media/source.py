@@ -163,7 +163,7 @@ def probe(path: Path) -> Video:
         length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         layout = Layout.of(frame.format.name).turned(frame.width, frame.height, rotation)
-        side = {data.type.name: bytes(data) for data in frame.side_data}
+        side = _side_data(frame)
         return Video(
             stream=stream.index,
             width=upright[0],
@@ -386,6 +386,14 @@ def _colour(frame: Any) -> tuple[int, int, int, int]:
         primaries, transfer = (1 if c == UNKNOWN else c for c in (frame.color_primaries, frame.color_trc))
         return 1, primaries, transfer, 1
     return frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace
+
+
+def _side_data(frame: Any) -> dict[str, bytes]:
+    """What a decoder says besides a frame, by FFmpeg's names; nothing where PyAV does not know some of it, as EXIF."""
+    try:
+        return {data.type.name: bytes(data) for data in frame.side_data}
+    except ValueError:
+        return {}
 
 
 def _mastered(data: bytes | None) -> tuple[float, ...] | None:

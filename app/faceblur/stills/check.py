@@ -39,7 +39,7 @@ def verify(
     try:
         found = parse(data, path)
     except SourceError as error:
-        raise MediaError(f"{path.name} cannot be read: {error}") from error
+        raise MediaError(f"the output cannot be read: {error}") from error
     block = exif.block(still.groups, kept)
     for what, wrong in (
         ("its kind", found.kind != named(path)),
@@ -53,9 +53,9 @@ def verify(
         ("the metadata that was to be kept", found.groups != exif.groups(block)),
     ):
         if wrong:
-            raise MediaError(f"{path.name} is not what was to be written: {what} differs; please report this")
+            raise MediaError(f"the output is not what was to be written: {what} differs; please report this")
     exact = stripped or found.kind in LOSSLESS or (found.kind == "webp" and found.lossless and still.lossless)
-    facts = _compare(path, found.image, clear(image)[0], exact)
+    facts = _compare(found.image, clear(image)[0], exact)
     return _facts(found, data) | {"kept": sorted(kept), **facts}
 
 
@@ -86,14 +86,14 @@ def _same_dpi(found: Still, still: Still) -> bool:
     return found.dpi is not None and bool(np.allclose(found.dpi, still.dpi, rtol=0.01, atol=0.51))
 
 
-def _compare(path: Path, found: Pixels, image: Pixels, exact: bool) -> dict[str, Any]:
+def _compare(found: Pixels, image: Pixels, exact: bool) -> dict[str, Any]:
     found, image = (_coloured(p) for p in (found, image))
     if found.shape[2] < image.shape[2]:  # WebP stores no alpha where all is opaque
         image = image[:, :, :3]
     if np.array_equal(found, image):
         return {"exact": True}
     if exact:
-        raise MediaError(f"{path.name} does not show what was to be written, pixel for pixel; please report this")
+        raise MediaError("the output does not show what was to be written, pixel for pixel; please report this")
     levels = np.iinfo(image.dtype).max / 255
     grey_found, grey = (cv2.cvtColor(p[:, :, :3], cv2.COLOR_BGR2GRAY) for p in (found, image))
     squares = ((grey_found.astype(np.float32) - grey) / levels) ** 2
@@ -101,7 +101,7 @@ def _compare(path: Path, found: Pixels, image: Pixels, exact: bool) -> dict[str,
     error = float(np.abs(_means(found, _BLOCK) - _means(image, _BLOCK)).max() / levels)
     if worst_db < _MIN_PSNR_DB or error > _MAX_BLOCK_ERROR:
         raise MediaError(
-            f"{path.name} shows something else than was to be written ({worst_db:.1f} dB in a tile, a block is off by "
+            f"the output shows something else than was to be written ({worst_db:.1f} dB in a tile, a block is off by "
             f"{error:.0f} levels); name it .png"
         )
     return {"exact": False, "psnr_db": round(psnr_db, 1), "worst_tile_db": round(worst_db, 1)}

@@ -61,7 +61,7 @@ def write(path: Path, still: Still, image: Pixels, *, keep: Collection[str] = ()
         # A blur may have carried colours to where the picture is transparent.
         data = _ENCODERS[kind](still, np.ascontiguousarray(clear(image)[0]), keep)
     except (OSError, ValueError, RuntimeError, cv2.error) as error:
-        raise MediaError(f"encoding {path.name} failed: {error}; name it .png") from error
+        raise MediaError(f"encoding {path.suffix} failed: {error}; name it .png") from error
     files.write(path, data)
 
 

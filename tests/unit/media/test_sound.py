@@ -379,3 +379,40 @@ def test_subtitles_of_pictures_are_copied(
         packets = [p for p in container.demux(container.streams.subtitles[0]) if p.size]
         assert [bytes(p) for p in packets] == [b"a picture"] * len(kept)
         assert [float(p.pts * p.time_base) for p in packets] == pytest.approx(kept)
+
+
+def test_a_stream_of_which_nothing_is_in_the_part_is_left_out(tmp_path: Path, context: Maker) -> None:
+    source = with_sound(tmp_path / "clip.mp4", clicks(48000, seconds=0.3, at=(0.1,)), 48000, "aac")
+    assert play(run(source, context(no_frames=True, start=Fraction(1, 2)))).kinds == ["video"]
+
+
+def test_sound_that_stands_still_for_a_moment_is_copied_all_the_same(tmp_path: Path, context: Maker) -> None:
+    source = stamped(tmp_path / "clip.mkv", lambda number: 20 * (number - (number == 5)))
+    heard = play(run(source, context(no_frames=True, out=tmp_path / "out.mp4"))).sounds[0]
+    assert [data for _, data in heard] == [data for _, data in play(source).sounds[0]]
+
+
+def test_sound_that_goes_back_in_time_is_an_error_that_says_so(tmp_path: Path, context: Maker) -> None:
+    source = stamped(tmp_path / "clip.mkv", lambda number: 20 * number)
+    data = source.read_bytes()
+    with av.open(str(source)) as container:
+        fifth = [packet for packet in container.demux(audio=0) if packet.size][5]
+    head = data.index(bytes(fifth)) - 3  # a SimpleBlock's time, two bytes, and its flags
+    source.write_bytes(data[:head] + (10).to_bytes(2, "big") + data[head + 2 :])
+    with pytest.raises(MediaError, match=r"clip: the source's sound goes back from 0\.\d+ s to 0\.\d+ s"):
+        run(source, context(no_frames=True))
+
+
+def stamped(path: Path, time_ms: Callable[[int], int]) -> Path:
+    """A clip in Matroska with ten packets of Opus, whose times are given."""
+    write_clip(path.with_name("plain.mkv"), moving_face(12), sounds=["libopus"])
+    with av.open(str(path.with_name("plain.mkv"))) as source, av.open(str(path), "w") as container:
+        streams = [container.add_stream_from_template(s) for s in source.streams]
+        number = 0
+        for packet in [packet for packet in source.demux() if packet.size]:
+            if packet.stream_index == 1:
+                packet.pts = packet.dts = time_ms(number)
+                number += 1
+            packet.stream = streams[packet.stream_index]
+            container.mux_one(packet)
+    return path
