@@ -77,11 +77,14 @@ class Context:
 
             return weights.fetch(name, folders, tell)
 
-    def equipped(self, due: Callable[[str], bool] = lambda name: True) -> tuple[Self, dict[str, str]]:
+    def equipped(
+        self, due: Callable[[str], bool] = lambda name: True, rate: float = 25.0
+    ) -> tuple[Self, dict[str, str]]:
         """This context with detectors that can be had, and why others cannot, which is told loudly.
 
         Weights are fetched for the detectors that are `due`. What a preset stands for is replaced where its weights are
         missing; what was asked for by its own name must be there, or MissingError is raised; with `strict` both must.
+        How many frames of `rate` a second a preset looks at is settled, too.
         """
         members: list[str] = []
         missing: dict[str, str] = {}
@@ -101,6 +104,7 @@ class Context:
             "hide": ("faces",),
             "detect_scale": "auto",
             "tta": "none",
+            "every": self.options.stride(rate),
         }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
 
@@ -119,6 +123,11 @@ class Context:
         finally:
             with loaded.lock:
                 idle.append(detector)
+
+    def unload(self) -> None:
+        """Let go of the detectors that nobody uses, and of the memory they hold."""
+        with self._loaded.lock:
+            self._loaded.idle.clear()
 
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""

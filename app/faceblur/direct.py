@@ -6,10 +6,10 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from faceblur import catalog, images, media, motion, overlay, stills
+from faceblur import catalog, images, media, motion, overlay, stills, temporal
 from faceblur.assemble import Output, Rendition, finish
 from faceblur.context import Context
-from faceblur.domain import Region
+from faceblur.domain import Motion, Region
 from faceblur.errors import FaceblurError, IncompleteError, SourceError, UsageError
 from faceblur.film import Film
 from faceblur.job import DirectJob
@@ -17,7 +17,7 @@ from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan
 from faceblur.redaction import redact_planes
 from faceblur.split import Footage, Log, Shown, begun, recipe
-from faceblur.worker import Worker, threads
+from faceblur.worker import LIKELY, Worker, threads
 
 
 def direct(source: Path, context: Context, called: str = "") -> Path:
@@ -59,13 +59,15 @@ def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, conte
         context = replace(context, options=replace(context.options, photos=True))
     rendition = _rendition(job, footage, context)
     Output(job, context, rendition).target()  # what is wrong with it is told now, and not after hours
-    context, missing = context.equipped(job.lacks)
+    context, missing = context.equipped(job.lacks, job.rate)
     worker = Worker(job, context, missing=missing)
     first = _Pass(job, origin, footage, context, worker.own, job.plan())
     if first.is_due:
         first.run()
     with worker.joined(every=True) as plan:
         worker.solve(plan)
+    if isinstance(footage, media.Reader):  # photos come by the thousand, and are small
+        context.unload()
     return finish(job, rendition, context)
 
 
@@ -107,40 +109,60 @@ class _Pass:
         """Whether anything is to be found out that only pictures tell."""
         if self.origin.state != "complete":
             return True
-        numbers = self.job.frame_numbers()
-        return any(self._due(number) for number in numbers) or any(
-            self.job.motion(number) is None for number in numbers[1:]
-        )
+        moved = {number: self.job.motion(number) for number in self.job.frame_numbers()[1:]}
+        if not all(moved.values()):
+            return True
+        cuts = {number for number, found in moved.items() if found and found.support < temporal.CUT}
+        return any(self._due(number, begins=number in cuts) for number in self.job.frame_numbers())
 
     def run(self) -> None:
         """Decode everything once; detect in as many threads as there are to be workers."""
-        log, options = Log(self.origin, self.footage), self.context.options
-        before: _Seen | None = None
+        log = Log(self.origin, self.footage)
         with self.context.progress.step(self.job.name, "detect", log.expected) as step:
-            for (_, frame), (seen, faces) in self.context.ahead(
-                self._detect, enumerate(self.footage, start=1), options.workers
-            ):
-                log.add(frame, frame.checksum)
-                if before:
-                    self._move(before, seen)
-                before = seen
+            for _, faces in self.context.ahead(self._detect, self._moved(log), self.context.options.workers):
                 step.total = max(step.total, len(log.pts))
                 step.advance(1, faces)
                 self.context.progress.update(step)
             step.total = max(len(log.pts), 1)
         self.job.write_origin(log.complete(self.job, self.context))
 
-    def _due(self, number: int, shows: str | None = None) -> list[str]:
-        """The detectors that have to look at a frame: those asked for now, and those that were to look at it before."""
-        planned = [n for n in self.plan.detectors if self.plan.covers(n, number)] if self.plan else []
-        wanted = dict.fromkeys([*self.own, *planned])
-        return [name for name in wanted if not self.job.has_evidence(name, number, shows)]
+    def _moved(self, log: Log) -> Iterator[tuple[_Seen, list[str]]]:
+        """Frames and the detectors that have to look at them, once it is known whether a shot begins there."""
+        before: _Seen | None = None
+        for _, seen in self.context.ahead(self._look, enumerate(self.footage, start=1), 1):
+            log.add(seen.frame, seen.frame.checksum)
+            begins = before is not None and self._motion(before, seen).support < temporal.CUT
+            before = seen
+            yield seen, self._due(seen.number, begins=begins, shows=seen.shows)
 
-    def _detect(self, item: tuple[int, Shown]) -> tuple[_Seen, int]:
+    def _look(self, item: tuple[int, Shown]) -> _Seen:
         number, frame = item
         seen = _Seen(number, frame, self.origin.shows(number, frame.checksum), self.origin.video.colour[2])
+        seen.small  # noqa: B018 - made here, in another thread
+        return seen
+
+    def _motion(self, before: _Seen, seen: _Seen) -> Motion:
+        """How the camera moved from one frame to the next: what is stored, or measured and stored now."""
+        of = (before.shows, seen.shows)
+        found = self.job.motion(seen.number, of)
+        if found is None:
+            found = motion.between(before.small, seen.small, self.footage.size[0])
+            self.job.write_motion(seen.number, found, of)
+        return found
+
+    def _due(self, number: int, *, begins: bool, shows: str | None = None) -> list[str]:
+        """The detectors that have to look at a frame: those asked for now, and those that were to look at it before."""
+        in_step = begins or (number - 1) % max(1, self.context.options.every) == 0
+        planned = self.plan.detectors if self.plan else ()
+        wanted = [name for name in planned if self.plan and self.plan.covers(name, number, begins=begins)]
+        wanted += self.own if in_step else ()
+        return [name for name in dict.fromkeys(wanted) if not self.job.has_evidence(name, number, shows)]
+
+    def _detect(self, item: tuple[_Seen, list[str]]) -> int:
+        """What the detectors say about a frame is stored; how many faces they are rather sure of."""
+        seen, due = item
         faces = 0
-        for name in self._due(number, seen.shows):
+        for name in due:
             with self.context.detector(name, threads(self.context.options)) as detector:
                 try:
                     [found] = detector.detect([seen.plain])
@@ -148,18 +170,11 @@ class _Pass:
                     raise
                 except Exception as error:  # whatever a model throws
                     raise IncompleteError(
-                        f"{self.job.name}: {name} failed on frame {number}: {type(error).__name__}: {error}"
+                        f"{self.job.name}: {name} failed on frame {seen.number}: {type(error).__name__}: {error}"
                     ) from error
-            self.job.write_evidence(name, number, found, seen.shows)
-            faces += sum(d.score >= 0.3 for d in found)
-            seen.small  # noqa: B018 - made here, in a thread, while the picture is at hand
-        return seen, faces
-
-    def _move(self, before: _Seen, seen: _Seen) -> None:
-        of = (before.shows, seen.shows)
-        if self.job.motion(seen.number, of) is None:
-            found = motion.between(before.small, seen.small, self.footage.size[0])
-            self.job.write_motion(seen.number, found, of)
+            self.job.write_evidence(name, seen.number, found, seen.shows)
+            faces += sum(d.score >= LIKELY for d in found)
+        return faces
 
 
 def shown(job: DirectJob, numbers: Sequence[int]) -> Iterator[tuple[int, images.Image]]:

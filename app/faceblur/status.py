@@ -26,7 +26,7 @@ def _progress(job: Job) -> Json:
         return state | {"due": list(range(first, last + 1))}
     complete = True
     for name in sorted(plan.detectors):
-        planned = plan.planned(name)
+        planned = plan.sees(name)
         seen = sum(job.has_evidence(name, number) for number in planned)
         complete = complete and seen == len(planned)
         state["detected"][name] = [seen, len(planned)]

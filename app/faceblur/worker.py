@@ -26,7 +26,8 @@ from faceblur.redaction import redact
 from faceblur.stop import Stop
 
 _TRIES = 3
-_LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
+_NEAR = 5  # frames to either side of which small pictures are kept
+LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
 _NAP_S = 0.05
 _LONGEST_NAP_S = 5.0
 
@@ -92,11 +93,15 @@ class Worker:
 
     def detect(self, plan: Plan) -> None:
         """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
-        for name in sorted(plan.detectors, key=lambda name: name not in self.own):
-            self._share(self._detecting(plan, name), plan.planned(name))
+        names = sorted(plan.detectors, key=lambda name: name not in self.own)
+        for name in names:
+            self._share(self._detecting(plan, name), plan.sees(name))
             self._complain()  # before waiting for others, who may be waiting for what failed here
         self._share(self._moving(), plan.numbers[1:])
         self._complain()
+        for name in (name for name in names if name in plan.every):  # only now is known where shots begin
+            self._share(self._detecting(plan, name), [n for n in plan.numbers if name in self.job.looking(plan, n)])
+            self._complain()
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does."""
@@ -122,7 +127,7 @@ class Worker:
             name=f"detect-{name}",
             due=lambda number: not self.job.has_evidence(name, number),
             make=lambda number: self._detect(plan, name, number),
-            faces=lambda number: sum(d.score >= _LIKELY for d in self.job.seen_by(name, number)),
+            faces=lambda number: sum(d.score >= LIKELY for d in self.job.seen_by(name, number)),
             mine=lambda: name in self.own or self._orphaned(name),
         )
 
@@ -151,9 +156,10 @@ class Worker:
         [found] = self._detector(name).detect([image])
         self.job.write_evidence(name, number, found, of)
         self._view(number, of, image)
-        if number > plan.first and self.job.motion(number) is None:
-            with suppress(SourceError):  # of the frame before, which is told where that one is detected
-                self._move(number)
+        for passed in range(max(plan.first, number - plan.every.get(name, 1)) + 1, number + 1):
+            if self.job.motion(passed) is None:
+                with suppress(SourceError):  # of the frame before, which is told where that one is detected
+                    self._move(passed)
 
     def _look(self, number: int) -> images.Image:
         """A frame as detectors and people see it."""
@@ -172,10 +178,10 @@ class Worker:
         self.job.write_motion(number, motion.between(before, after, width), (of_before, of))
 
     def _view(self, number: int, of: str, image: images.Image | None = None) -> tuple[str, images.Image]:
-        """The fingerprint `of` a frame and its small picture, which is kept, as the frame after it needs it too."""
+        """The fingerprint `of` a frame and its small picture, which is kept, as frames after it need it too."""
         if self._views.get(number, ("",))[0] != of:
             whole = self._look(number) if image is None else image
-            near = {n: view for n, view in self._views.items() if abs(n - number) == 1}
+            near = {n: view for n, view in self._views.items() if abs(n - number) <= _NEAR}
             self._views = near | {number: (of, motion.small(whole))}
         return self._views[number]
 
@@ -306,7 +312,8 @@ class Worker:
         wanted = plan.numbers if every else self.job.unrendered(plan.numbers)
         for name in self.own:
             replaced = plan.planned(SUBSTITUTES.get(name, "")) if name in plan.missing else ()
-            asked = asked.adding(name, plan.uncovered(detectors.kind(name)).union(wanted, replaced))
+            frames = plan.uncovered(detectors.kind(name)).union(wanted, replaced)
+            asked = asked.adding(name, frames, o.stride(self.job.rate))
         still = {name: why for name, why in asked.missing.items() if name not in self.own}
         return replace(asked, missing=still | self.missing)
 
@@ -334,7 +341,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
-    context, missing = context.equipped(job.lacks)
+    context, missing = context.equipped(job.lacks, job.rate)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context.options):

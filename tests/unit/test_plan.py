@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from conftest import moving_face, write_clip
 from faceblur import media, plan
-from faceblur.domain import digest
 from faceblur.errors import IncompleteError
 
 NUMBERS = st.sets(st.integers(1, 200)).map(sorted)
@@ -31,15 +30,10 @@ def test_an_origin_survives_json(origin: plan.Origin) -> None:
     assert plan.Origin.from_json(splitting.to_json()) == splitting
 
 
-def test_frames_of_plain_sources_are_those_of_older_versions(origin: plan.Origin) -> None:
-    assert origin.identity == digest("split", origin.sha256, origin.video.stream, origin.recipe)
-
-
-@pytest.mark.parametrize("change", [{"depth": 10}, {"alpha": True}, {"interlaced": True}], ids=str)
-def test_frames_that_older_versions_made_otherwise_are_made_again(
-    origin: plan.Origin, change: dict[str, object]
-) -> None:
-    assert replace(origin, video=replace(origin.video, **change)).identity != origin.identity
+def test_frames_that_are_read_otherwise_are_other_frames(origin: plan.Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = origin.identity
+    monkeypatch.setattr(plan.media, "READING", 0)
+    assert origin.identity != before
 
 
 def test_times_are_not_shown_before_split_is_complete(origin: plan.Origin) -> None:
@@ -76,3 +70,19 @@ def test_a_long_list_of_frames_is_named_shortly() -> None:
     assert plan.naming([7]) == "frame 7"
     assert plan.naming([3, 4, 5, 9]) == "frames 3-5, 9"
     assert plan.naming(list(range(1, 40, 2))) == "frames 1, 3, 5, 7, 9, 11, 13, 15 and 12 more"
+
+
+def test_a_detector_that_looks_at_every_third_frame_sees_those_and_where_shots_begin() -> None:
+    asked = plan.Plan("", 5, 14, 96, 64).adding("haar", range(5, 15), 3)
+    assert asked.sees("haar") == [5, 8, 11, 14]
+    assert asked.planned("haar") == list(range(5, 15))
+    assert not asked.covers("haar", 6, begins=False)
+    assert asked.covers("haar", 6, begins=True)
+    assert not asked.covers("haar", 4, begins=True)
+
+
+@pytest.mark.parametrize(("first", "then", "kept"), [(3, 1, 1), (1, 3, 1), (2, 4, 2), (3, 3, 3)])
+def test_a_detector_asked_twice_looks_as_often_as_the_more_demanding_wish(first: int, then: int, kept: int) -> None:
+    asked = plan.Plan("", 1, 9, 96, 64).adding("haar", range(1, 10), first).adding("haar", [4], then)
+    assert asked.every.get("haar", 1) == kept
+    assert plan.Plan.from_json(asked.to_json()) == asked

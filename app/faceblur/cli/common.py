@@ -121,6 +121,7 @@ BLUR = (
     option("--hide", metavar="KIND[,KIND...]", help=f"What fast and slow look for: {','.join(KINDS)}."),
     option("--detect-scale", default="auto", metavar="auto|F|WxH", help="Size of the picture that detectors look at."),
     option("--tta", type=click.Choice(TTA), default="none", help="Look at mirrored and resized copies, too."),
+    option("--every", type=int, show_default="by the preset", metavar="K", help="Look at one frame in K only."),
     option("--strict", is_flag=True, help="Fail where a preset's detector cannot be had."),
     option("--style", type=click.Choice(STYLES), default=DEFAULTS.style, help="How faces are hidden."),
     *SOLVE,

@@ -51,7 +51,7 @@ class Shot:
 
     `frame` (M,) is the index of a detection's frame, `middle` (M,) its place, `size` (M, 2) the natural logarithms of
     its width and height, `odds` (M,) the log-odds that it is real, `box` (M, 4) left, top, right and bottom of what was
-    seen, `kind` (M,) an index into `kinds`.
+    seen, `kind` (M,) an index into `kinds`. `looks` is the number of frames that any detector has seen.
     """
 
     numbers: list[int]
@@ -66,6 +66,7 @@ class Shot:
     box: Reals
     kind: Indices
     kinds: list[str]
+    looks: int
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -154,6 +155,7 @@ def _shot(frames: Sequence[Evidence], tick_s: float, agree: int) -> Shot:
         boxes,
         np.array([kinds.index(d.kind) for _, d in rows], dtype=np.int64),
         kinds,
+        max(1, sum(f.looked is None or sum(f.looked.values()) > 0 for f in frames)),
     )
     return shot if len(names) < 2 and agree < 2 else _fused(shot, name, _votes(frames, shot, name, agree))
 

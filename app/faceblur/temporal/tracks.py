@@ -1,5 +1,6 @@
 """From chains of detections to tracks: which are believed, and where each is in every frame, seen or not."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ _LONE = 2.0  # log-odds that one detection alone must be surer
 _SMALL_PX, _LARGE_PX = 8.0, 96.0  # sizes beyond which the threshold depends on size no more
 _MIDDLE_PX = 64.0  # the size for which the threshold is what it says
 _ALONE = 1.4  # log-odds for a picture that stands alone: in a video the best of many moments count, here there is one
+_SPARSE = 0.5  # log-odds for each halving of the frames that are looked at: of fewer moments the best are less sure
 _COST = 1.5  # how much surer a detection must be per natural logarithm of its size
 _NOWHERE = complex(np.nan, np.nan)
 _INSIDE = 0.1  # share of a box that must be inside the picture for a track to go on
@@ -62,24 +64,23 @@ def belief(shot: Shot, chain: Indices) -> float:
     """
     surest = float(shot.odds[chain].max())
     size = np.clip(np.exp(shot.size[chain].mean(axis=1)), _SMALL_PX, _LARGE_PX)
-    odds = _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), len(shot)) + (
-        _ALONE if len(shot) == 1 else 0
-    )
+    odds = _likeness(shot.odds[chain] - _COST * np.log(size / _MIDDLE_PX), shot.looks)
+    odds += _ALONE if len(shot) == 1 else _SPARSE * math.log2(len(shot) / shot.looks)
     return max(odds, surest) if surest >= _SURE else odds
 
 
 def likeness(shot: Shot, chain: Indices) -> float:
     """The log-odds that a chain is what its detectors take it for, whatever its size."""
-    return _likeness(shot.odds[chain], len(shot))
+    return _likeness(shot.odds[chain], shot.looks)
 
 
-def _likeness(odds: Reals, frames: int) -> float:
+def _likeness(odds: Reals, looks: int) -> float:
     """The mean of the best three log-odds; a lone one has to make up for what is missing, or be much surer.
 
     Not a sum: what a detector takes for a face in one frame it takes for a face in the next.
     """
     best = np.sort(odds)[::-1][:_BEST]
-    wanted = min(_BEST, frames)
+    wanted = min(_BEST, looks)
     together = (float(best.sum()) + (wanted - len(best)) * _NOTHING) / wanted
     return max(together, float(best[0]) - _LONE)
 
