@@ -36,16 +36,11 @@ def went(source: Path, folder: Path, way: str, **options: object) -> Path:
 
 
 def part(path: Path, end: Fraction) -> tuple[list[Fraction], list[list[tuple[Fraction, bytes]]]]:
-    """The times of the pictures before `end`, in seconds from the first, and the sound that is heard with them."""
+    """The times of the pictures in the first `end` seconds, and the sound up to the next picture."""
     played = play(path)
-    first = played.times[0]
-    times = [t - first for t in played.times if t - first < end]
-    after = next((t for t in played.times if t - first >= end), None)
-    sounds = [
-        [(t - first, data) for t, data in sound if t >= first and (after is None or t < after)]
-        for sound in played.sounds
-    ]
-    return times, sounds
+    times = [t for t in played.times if t - played.times[0] < end]
+    until = played.times[len(times)]
+    return times, [[(t, data) for t, data in sound if t < until] for sound in played.sounds]
 
 
 def assert_same_sound(ours: list[list[tuple[Fraction, bytes]]], theirs: list[list[tuple[Fraction, bytes]]]) -> None:
