@@ -290,11 +290,13 @@ class Job:
     def evidence(self, plan: Plan) -> Iterator[temporal.Evidence]:
         """The evidence of all frames, in order."""
         clock = self.clock(plan)
+        looking: dict[tuple[str, ...], Counter[str]] = {}  # one for all frames that the same detectors look at
         for number, pts in zip(plan.numbers, clock.pts, strict=True):
             moved = self.motion(number) if number > plan.first else None
             if number > plan.first and moved is None:
                 raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
-            looked = Counter(map(detectors.kind, self.looking(plan, number)))
+            names = tuple(self.looking(plan, number))
+            looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
             yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)), moved, looked)
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:

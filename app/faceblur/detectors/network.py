@@ -56,8 +56,8 @@ def blob(
 def _lend_memory(onnxruntime: Any) -> None:
     """One pool of memory for all networks of the process, which grows by what is asked for and no more.
 
-    With a pool of its own, each in powers of two, CenterFace took 575 MB for a frame of 1080p and 150 MB more for one of
-    half the size; so it takes 290 MB for both, in the same time.
+    With a pool of its own, in powers of two, CenterFace took 575 MB for a frame of 1080p and another one at half the size
+    150 MB more; so it is 290 MB for both, in the same time.
     """
     kind, place = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
     memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, place)

@@ -94,7 +94,9 @@ class Shot:
 def shots(frames: Iterable[Evidence], tick_s: float, agree: int = 1) -> Iterator[Shot]:
     """Cut the evidence into shots. `tick_s` is a unit of pts in seconds, the same for all frames."""
     for part in _cut(frames):
-        yield _shot(part, tick_s, agree)
+        shot = _shot(part, tick_s, agree)
+        part.clear()  # all of it is in the arrays now, which are much smaller
+        yield shot
 
 
 def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
@@ -111,7 +113,9 @@ def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
             breaks.append(len(shot))
         shot.append(frame)
     if shot:
-        yield from _parts(shot, breaks)
+        parts = _parts(shot, breaks)
+        shot.clear()
+        yield from parts
 
 
 def _parts(shot: list[Evidence], breaks: list[int]) -> list[list[Evidence]]:
