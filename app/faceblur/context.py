@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from faceblur import detectors, weights
 from faceblur.claims import claim
+from faceblur.detectors import network
 from faceblur.detectors.base import Detector
 from faceblur.errors import MissingError, OutputError, SourceError
 from faceblur.options import SUBSTITUTES, Options
@@ -128,6 +129,7 @@ class Context:
         """Let go of the detectors that nobody uses, and of the memory they hold."""
         with self._loaded.lock:
             self._loaded.idle.clear()
+        network.release()
 
     def sha256(self, path: Path) -> str:
         """The SHA-256 of a file, in hex; SourceError when it cannot be read."""
@@ -141,15 +143,17 @@ class Context:
             raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
         return sha256.hexdigest()
 
-    def ahead(self, do: Callable[[T], R], items: Iterable[T], threads: int = _THREADS) -> Iterator[tuple[T, R]]:
-        """(item, do(item)) in order, a few of them done ahead in threads. Ends early when somebody wants to stop."""
+    def ahead(
+        self, do: Callable[[T], R], items: Iterable[T], threads: int = _THREADS, most: int = _AHEAD
+    ) -> Iterator[tuple[T, R]]:
+        """(item, do(item)) in order, up to `most` done ahead in threads. Ends early when somebody wants to stop."""
         with ThreadPoolExecutor(threads) as pool:
             waiting: deque[tuple[T, Future[R]]] = deque()
             try:
                 for item in items:
                     self.stop.check()
                     waiting.append((item, pool.submit(do, item)))
-                    if len(waiting) >= max(_AHEAD, 2 * threads):
+                    if len(waiting) >= most:
                         yield _first(waiting)
                 while waiting:
                     self.stop.check()

@@ -117,9 +117,9 @@ class _Pass:
 
     def run(self) -> None:
         """Decode everything once; detect in as many threads as there are to be workers."""
-        log = Log(self.origin, self.footage)
+        log, workers = Log(self.origin, self.footage), self.context.options.workers
         with self.context.progress.step(self.job.name, "detect", log.expected) as step:
-            for _, faces in self.context.ahead(self._detect, self._moved(log), self.context.options.workers):
+            for _, faces in self.context.ahead(self._detect, self._moved(log), workers, workers + 1):
                 step.total = max(step.total, len(log.pts))
                 step.advance(1, faces)
                 self.context.progress.update(step)
@@ -129,7 +129,7 @@ class _Pass:
     def _moved(self, log: Log) -> Iterator[tuple[_Seen, list[str]]]:
         """Frames and the detectors that have to look at them, once it is known whether a shot begins there."""
         before: _Seen | None = None
-        for _, seen in self.context.ahead(self._look, enumerate(self.footage, start=1), 1):
+        for _, seen in self.context.ahead(self._look, enumerate(self.footage, start=1), 1, 2):
             log.add(seen.frame, seen.frame.checksum)
             begins = before is not None and self._motion(before, seen).support < temporal.CUT
             before = seen
@@ -224,7 +224,7 @@ class DirectFilm(Film):
         name = "encode" if kind == "blurred" else "encode debug"
         again = media.Reader(self.reader.path, self.reader.video, self.reader.recipe)
         with self.context.progress.step(self.job.name, name, len(plan.numbers)) as step:
-            for _, picture in self.context.ahead(redacted, enumerate(again, start=1)):
+            for _, picture in self.context.ahead(redacted, enumerate(again, start=1), most=3):
                 yield picture
                 step.advance()
                 self.context.progress.update(step)

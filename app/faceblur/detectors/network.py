@@ -45,6 +45,25 @@ class Network:
         return dict(zip(self.outputs, values, strict=True))
 
 
+def release() -> None:
+    """Give back the memory that networks worked in and do not need at the moment; it is taken again when they do."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    from onnx import TensorProto, helper
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "nothing", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options, request = onnxruntime.SessionOptions(), onnxruntime.RunOptions()
+    _lend_memory(onnxruntime)
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    request.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=_PROVIDERS[-1:])
+    session.run(None, {"x": np.zeros(1, np.float32)}, request)
+
+
 def blob(
     image: Image, *, rgb: bool = False, scale: float = 1.0, mean: tuple[float, float, float] = (0, 0, 0)
 ) -> Tensor:
@@ -56,7 +75,7 @@ def blob(
 def _lend_memory(onnxruntime: Any) -> None:
     """One pool of memory for all networks of the process, which grows by what is asked for and no more.
 
-    With a pool of its own, in powers of two, CenterFace took 575 MB for a frame of 1080p and another one at half the size
+    With a pool of its own, in powers of two, CenterFace took 575 MB for a frame of 1080p and at half the size
     150 MB more; so it is 290 MB for both, in the same time.
     """
     kind, place = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
