@@ -63,10 +63,11 @@ class Film:
     def encoding(self, kind: str, ending: str | None = None) -> media.Encoding:
         """How a "blurred" or "debug" video is encoded into a file with that ending, or with None into any that fits.
 
-        A debug video is for looking at it: of 8 bits, and of the usual codec.
+        Without an ending quality and effort count for nothing, as a file that is named may ask for another codec. A
+        debug video is for looking at it: of 8 bits, and of the usual codec.
         """
         o, origin = self.context.options, self.origin
-        wish = media.Wish(o.codec, o.encoder, o.crf, o.preset)
+        wish = media.Wish(o.codec, o.encoder, *((o.crf, o.preset) if ending else ()))
         if origin is None:
             first, _, width, height = self.job.extent()
             layout = _layout(self.job.frame_path(first), o.codec)

@@ -117,7 +117,7 @@ def test_sound_is_taken_from_the_very_source_or_not_at_all(job: Job, clip: Path,
             assemble(job, context())
     else:
         write_clip(clip, moving_face(12, size=20), sound=True)
-        with pytest.raises(IncompleteError, match="no longer what clip was split from"):
+        with pytest.raises(IncompleteError, match="no longer what clip was made from"):
             assemble(job, context())
     assert leftovers(job.folder) == []
 

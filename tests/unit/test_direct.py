@@ -1,4 +1,7 @@
-"""Without frame files: evidence, regions and masks as with them, and every sample outside of these as it was."""
+"""Without frame files: what is made once is not made again, what changes meanwhile is noticed.
+
+That evidence, regions and pictures are those of frames is in test_faithful.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -43,30 +46,6 @@ def without(source: Path, make: Make, **options: object) -> DirectJob:
     return DirectJob(source.stem, context.options.input, context.options.output)
 
 
-CLIPS = {
-    "plain": {},
-    "rgb": {"name": "clip.mkv", "codec": "ffv1", "pixel_format": "bgr0"},
-    "deep": {"name": "clip.mkv", "codec": "ffv1", "pixel_format": "yuv422p10le"},
-    "turned": {"rotation": 90},
-    "full": {"pixel_format": "yuvj420p"},
-}
-
-
-def made(tmp_path: Path, kind: str) -> Path:
-    settings = dict(CLIPS[kind])
-    name = str(settings.pop("name", "clip.mp4"))
-    return write_clip(tmp_path / "input" / name, moving_face(6), **settings)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("kind", CLIPS)
-def test_evidence_motion_and_regions_are_those_of_frames(tmp_path: Path, context: Make, kind: str) -> None:
-    source = made(tmp_path, kind)
-    frames, bare = with_frames(source, context), without(source, context)
-    for folder in ("detections", "motion", "regions"):
-        assert said(bare, folder) == said(frames, folder)
-        assert said(bare, folder)
-
-
 def pictures_of(job: Job, film: FrameFilm | DirectFilm) -> list[media.Picture]:
     plan = job.plan()
     assert plan is not None
@@ -74,32 +53,12 @@ def pictures_of(job: Job, film: FrameFilm | DirectFilm) -> list[media.Picture]:
 
 
 def test_pictures_of_an_rgb_source_are_those_of_frames(tmp_path: Path, context: Make) -> None:
-    source = made(tmp_path, "rgb")
+    source = write_clip(tmp_path / "input" / "clip.mkv", moving_face(6), codec="ffv1", pixel_format="bgr0")
     frames, bare = with_frames(source, context), without(source, context)
     seen = pictures_of(frames, FrameFilm(frames, context()))
     reader = media.Reader(source, media.probe(source))
     found = [media.planes(f)[0] for f in pictures_of(bare, DirectFilm(bare, reader, context()))]
     assert all(np.array_equal(a, b) for a, b in zip(seen, found, strict=True))
-
-
-@pytest.mark.parametrize("kind", ["plain", "deep", "turned", "full"])
-def test_samples_outside_the_regions_are_those_of_the_decoded_source(tmp_path: Path, context: Make, kind: str) -> None:
-    source = made(tmp_path, kind)
-    bare = without(source, context, shape="box", style="solid")
-    reader = media.Reader(source, media.probe(source))
-    found = pictures_of(bare, DirectFilm(bare, reader, context(shape="box", style="solid")))
-    for number, (frame, before) in enumerate(zip(found, media.Reader(source, media.probe(source)), strict=True), 1):
-        luma, old = media.planes(frame)[0], media.planes(before.frame)[0]
-        inside = np.zeros(luma.shape, bool)
-        for region in bare.regions(number):
-            box, around = region.box.clip(luma.shape[1], luma.shape[0]), region.box.grow(0.2)
-            rows, columns = slice(max(0, int(around.top)), None), slice(max(0, int(around.left)), None)
-            inside[rows, columns][: int(around.height) + 3, : int(around.width) + 3] = True
-            black = {"full": 0, "deep": 64}.get(kind, 16)
-            assert luma[int((box.top + box.bottom) / 2), int((box.left + box.right) / 2)] == black
-        assert np.array_equal(luma[~inside], old[~inside])
-        assert inside.any()
-        assert not inside.all()
 
 
 def test_a_frame_without_regions_is_the_decoded_one(tmp_path: Path, context: Make) -> None:
@@ -114,11 +73,6 @@ def test_no_frame_is_ever_written(clip: Path, context: Make) -> None:
     bare = without(clip, context)
     assert not list(bare.folder.parents[1].rglob("*.png"))
     assert not bare.frames_folder.exists()
-
-
-def test_times_and_sound_are_those_of_the_source(clip: Path, context: Make) -> None:
-    result = direct(clip, context())
-    assert (play(result).times, play(result).sounds) == (play(clip).times, play(clip).sounds)
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:

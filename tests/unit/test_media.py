@@ -74,13 +74,6 @@ def test_b_frames_are_put_in_order_of_time(tmp_path: Path) -> None:
     assert [round(frame.image.mean() / 20) for frame in frames] == list(range(10))
 
 
-def test_video_that_starts_after_its_sound_stays_late(tmp_path: Path, blurred: RUN) -> None:
-    source = write_clip(tmp_path / "late.mp4", moving_face(5), pts=range(10, 15), sound=True)
-    out = play(blurred(source))
-    assert out.times[0] == Fraction(10, 25)
-    assert out.sounds == play(source).sounds
-
-
 def test_time_of_a_transport_stream_begins_at_zero(tmp_path: Path, blurred: RUN) -> None:
     clip = write_clip(tmp_path / "clip.mp4", moving_face(8), pts=range(2, 10), sound=True)
     source = remuxed(clip, tmp_path / "clip.ts", output_ts_offset="100")
@@ -194,12 +187,6 @@ def test_a_slightly_tilted_matrix_is_no_turn(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "tilted.mp4", [marked()] * 2, rotation=10)
     video = media.probe(source)
     assert (video.rotation, video.width, video.height) == (0, 96, 64)
-
-
-@pytest.mark.parametrize("degrees", [0, 90])
-def test_the_shape_of_pixels_is_kept(tmp_path: Path, blurred: RUN, degrees: int) -> None:
-    source = write_clip(tmp_path / "wide.mp4", moving_face(3), aspect=Fraction(4, 3), rotation=degrees)
-    assert play(blurred(source)).aspect == (Fraction(3, 4) if degrees else Fraction(4, 3))
 
 
 def planes(path: Path) -> np.ndarray:

@@ -84,7 +84,7 @@ def test_every_layout_is_brought_to_its_canonical_format_without_loss(layout: st
         [pixels] = media.planes(whole)
         other = media.from_planes([pixels[:, :, [2, 1, 0, 3]]], whole, layout)
     else:
-        other = VideoReformatter().reformat(whole, *SIZE, layout, interpolation=EXACT)
+        other = VideoReformatter().reformat(whole, *SIZE, layout, interpolation=EXACT, threads=1)
     assert other.format.name == layout
     assert equal(canonical(other, SIZE), whole)
 
@@ -148,6 +148,28 @@ def test_an_image_and_back_moves_samples_by_a_step_at_most(pixel_format: str) ->
     for number, (a, b) in enumerate(zip(media.planes(frame), media.planes(back), strict=True)):
         exact = number == 3 or (layout.chroma == "grey" and layout.depth > 8)
         assert np.abs(a.astype(int) - b).max() <= (0 if exact else 1), number
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels"), [("libx264", "yuv420p10le"), ("libx264", "yuv422p10le"), ("libx265", "yuv420p10le")]
+)
+def test_colours_stay_where_they_are_whatever_a_source_says_of_the_place_of_chroma(
+    tmp_path: Path, codec: str, pixels: str
+) -> None:
+    """H.264 says that samples of chroma lie to the left; a ramp shows colours that move by steps up or down."""
+    lossless = {"libx264": {"qp": "0"}, "libx265": {"x265-params": "lossless=1:log-level=none"}}[codec]
+    with av.open(str(tmp_path / "clip.mkv"), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=lossless)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, pixels
+        context = stream.codec_context
+        context.color_range, context.color_primaries, context.color_trc, context.colorspace = LIMITED_709
+        container.mux(stream.encode(smooth(pixels)))
+        container.mux(stream.encode(None))
+    with av.open(str(tmp_path / "clip.mkv")) as container:
+        frame = next(container.decode(video=0))
+    back = frame_of(image_of(frame, SIZE, 0), pixels, LIMITED_709)
+    for was, is_ in zip(media.planes(frame), media.planes(back), strict=True):
+        assert abs((is_.astype(float) - was)[:, 4:-4].mean()) < 0.05
 
 
 @pytest.mark.parametrize("pixel_format", ["bgr24", "bgra", "bgr48le", "bgra64le", "gbrp", "gbrp10le", "gbrap12le"])
