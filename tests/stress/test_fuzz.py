@@ -69,14 +69,16 @@ class Runner:
         return code, said
 
     def end(self) -> None:
+        """Let the process end by itself where it can."""
         if self.process is not None:
-            assert self.process.stdin is not None
-            with suppress(BrokenPipeError):
-                self.process.stdin.close()
+            for pipe in (self.process.stdin, self.process.stdout):
+                assert pipe is not None
+                with suppress(BrokenPipeError):
+                    pipe.close()
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
             self.process = None
 
     def __enter__(self) -> Self:
