@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from faceblur.domain import digest
-from faceblur.errors import IncompleteError, UsageError
+from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import DirectJob, Job
 
 J = TypeVar("J", bound=Job)
@@ -57,6 +57,12 @@ def job_for(
                 f"Run `faceblur clean {name}` and start again, or give the new file another name"
             )
     raise UsageError(f"{source}: the names {stem} and {stem}-{sha256[:8]} are taken; rename it")
+
+
+def check_source(source: Path) -> None:
+    """SourceError for a pipe, a device or a socket: it can be read once at most, and may never end."""
+    if source.exists() and not (source.is_file() or source.is_dir()):
+        raise SourceError(f"{source} is no file but a pipe, a device or a socket; save what comes from it as a file")
 
 
 def relative_source(source: Path, input_folder: Path) -> str:

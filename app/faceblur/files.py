@@ -24,7 +24,9 @@ _TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{32}\.tmp(\..*)?", re.DOTALL)
 def output_error(path: Path, error: OSError) -> OutputError:
     """The error a person sees when `path` cannot be written."""
     advice = _ADVICE.get(error.errno or 0, "check the folder and run again")
-    return OutputError(f"cannot write {path}: {error.strerror or error}; {advice}")
+    found = _TEMPORARY.fullmatch(path.name)
+    meant = path.with_name(found[1] + (found[2] or "")) if found else path
+    return OutputError(f"cannot write {meant}: {error.strerror or error}; {advice}")
 
 
 def is_known(error: OSError) -> bool:

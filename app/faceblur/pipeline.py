@@ -48,7 +48,9 @@ def sources(path: Path, context: Context) -> list[Source]:
         here = Path(folder)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and (here / f).resolve() not in own)
         for file in sorted(here / n for n in names if not n.startswith(".")):
-            if file.suffix.lower() in media.ENDINGS or _is_still(file):
+            if file.exists() and not file.is_file():
+                others += 1
+            elif file.suffix.lower() in media.ENDINGS or _is_still(file):
                 part = file.relative_to(path)
                 found.append(Source(file, catalog.job_name(Path("-".join((name, *part.parts)))), out / part))
             else:
@@ -71,6 +73,7 @@ def run_each(source: Source, context: Context) -> Path:
 
 def run(source: Path, context: Context, called: str = "") -> Path:
     """Everything, from a source or a folder of frames to the finished video or photo. Returns its path."""
+    catalog.check_source(source)
     if not source.is_dir() and (context.options.no_frames or stills.is_still(source)):
         return direct(source, context, called)
     job = open_job(source, context)

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image as Pillow
+from PIL import ImageCms
 
 from conftest import moving_face, picture, pictures, write_clip
-from faceblur.detectors.null import Null
-from faceblur.images import encode
+from faceblur.images import Image, encode
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(900)]
 
@@ -68,14 +69,16 @@ class Runner:
         return code, said
 
     def end(self) -> None:
+        """Let the process end by itself where it can."""
         if self.process is not None:
-            assert self.process.stdin is not None
-            with suppress(BrokenPipeError):
-                self.process.stdin.close()
+            for pipe in (self.process.stdin, self.process.stdout):
+                assert pipe is not None
+                with suppress(BrokenPipeError):
+                    pipe.close()
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
             self.process = None
 
     def __enter__(self) -> Self:
@@ -100,10 +103,10 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "web.webm": {"codec": "libvpx-vp9", "sounds": ["libopus"], "options": {"cpu-used": "8"}},
     }.items():
         write_clip(folder / name, frames, **settings)  # type: ignore[arg-type]
-    tags = Image.Exif()
+    tags = Pillow.Exif()
     tags[0x0112], tags[0x010F], tags[0x9003] = 6, "Maker", "2020:01:02 03:04:05"
     tags.get_ifd(0x8825)[1] = "N"
-    shown = Image.fromarray(plain[:, :, ::-1])
+    shown = Pillow.fromarray(plain[:, :, ::-1])
     shown.save(folder / "exif.jpg", exif=tags, icc_profile=_srgb(), dpi=(72, 72))
     shown.save(folder / "progressive.jpg", progressive=True, comment=b"words", optimize=True)
     shown.convert("CMYK").save(folder / "print.jpg")
@@ -121,8 +124,6 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def _srgb() -> bytes:
-    from PIL import ImageCms
-
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -231,9 +232,15 @@ def unsound(path: Path, report: dict[str, object]) -> str:
     if path.suffix in VIDEOS:
         shown = pictures(path)
     else:
-        with Image.open(path) as found:
+        with Pillow.open(path) as found:
             shown = [np.ascontiguousarray(np.asarray(found.convert("RGB"))[:, :, ::-1])]
     if len(shown) != report["frames"]:
         return f"holds {len(shown)} frames instead of {report['frames']}"
-    faces = [n for n, found in enumerate(Null("null", ()).detect(shown), start=1) if any(d.score > 0.5 for d in found)]
+    faces = [number for number, image in enumerate(shown, start=1) if shows_face(image)]
     return f"shows faces in {faces}" if faces else ""
+
+
+def shows_face(image: Image) -> bool:
+    """Whether there is a painted face that the detector cannot have missed: not of a colour that it hardly takes."""
+    green = cv2.inRange(image, np.array((0, 235, 0)), np.array((25, 255, 25)))
+    return bool(cv2.erode(green, np.ones((6, 6), np.uint8)).any())

@@ -167,3 +167,10 @@ def test_sweeping_for_one_file_removes_its_own_leftover(tmp_path: Path) -> None:
 def test_sweeping_a_folder_that_is_not_there_does_nothing(tmp_path: Path) -> None:
     files.sweep(tmp_path / "missing")
     assert not (tmp_path / "missing").exists()
+
+
+def test_an_error_names_the_file_that_was_meant_and_not_a_temporary_one(tmp_path: Path) -> None:
+    with files.atomic(tmp_path / "photo.jpg") as temporary:
+        error = files.output_error(temporary, OSError(errno.ENOSPC, "full"))
+        temporary.write_bytes(b"")
+    assert f"cannot write {tmp_path / 'photo.jpg'}: full" in str(error)

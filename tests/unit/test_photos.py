@@ -1,5 +1,6 @@
 """Photos through the whole way: hidden where a face is, otherwise as they were, and nothing that tells of a place."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,19 @@ def test_jobs_inside_a_folder_are_no_sources(tmp_path: Path, context: Make) -> N
     photo(tmp_path / "a.jpg")
     run_each(Source(tmp_path / "a.jpg"), context(debug=True))
     assert [s.path.name for s in sources(tmp_path, context())] == ["a.jpg"]
+
+
+def test_pipes_in_a_folder_are_left_alone(tmp_path: Path, context: Make) -> None:
+    made = photo(tmp_path / "album" / "face.jpg")
+    os.mkfifo(tmp_path / "album" / "pipe.jpg")
+    assert [source.path for source in sources(tmp_path / "album", context())] == [made]
+
+
+@pytest.mark.parametrize("no_frames", [False, True])
+def test_a_pipe_is_refused_before_anything_is_read_from_it(tmp_path: Path, context: Make, no_frames: bool) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(SourceError, match="is no file but a pipe"):
+        run(tmp_path / "pipe.mp4", context(no_frames=no_frames))
 
 
 def test_a_folder_without_anything_is_refused(tmp_path: Path, context: Make) -> None:
