@@ -226,13 +226,14 @@ def _labels(faces: Sequence[Sequence[Any]], ignored: Sequence[list[float]]) -> L
 
 
 def _worker(job: Job, context: Context, detector: str) -> Worker:
-    return Worker(job, replace(context, options=replace(context.options, detector=detector)).equipped(job.lacks)[0])
+    asked = replace(context, options=replace(context.options, detector=detector))
+    return Worker(job, asked.equipped(job.lacks, job.rate)[0])
 
 
 def _seeing(plan: Plan, worker: Worker) -> Plan:
-    """The plan with every frame for each of a worker's own detectors."""
+    """The plan with all frames for each of a worker's own detectors, as far as it looks at all of them."""
     for name in worker.own:
-        plan = plan.adding(name, plan.numbers)
+        plan = plan.adding(name, plan.numbers, max(1, worker.context.options.every))
     return plan
 
 
