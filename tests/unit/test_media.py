@@ -586,6 +586,24 @@ def test_too_few_pictures_are_an_error(tmp_path: Path) -> None:
         media.write(tmp_path / "x.mp4", moving_face(4), clock, QUICK, None)
 
 
+def test_samples_beyond_their_depth_are_encoded_as_the_highest(tmp_path: Path) -> None:
+    """A damaged source of 10 bits gives such; x264 would end the process."""
+    rng = np.random.default_rng(0)
+    blank = av.VideoFrame(64, 48, "yuv422p10le")
+    shapes = [plane.shape for plane in media.planes(blank)]
+    frames = [
+        media.from_planes([rng.choice((0, 65535), shape).astype("u2") for shape in shapes], blank) for _ in range(4)
+    ]
+    clock, layout = media.Clock(Fraction(1, 25), (0, 1, 2, 3), 4), media.Layout("422", 10)
+    encoding = media.choose((64, 48), ending=".mkv", wish=media.Wish("ffv1", None, None, None), layout=layout)
+    media.write(tmp_path / "out.mkv", frames, clock, encoding, None)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        written = [media.planes(frame) for frame in container.decode(video=0)]
+    for made, given in zip(written, frames, strict=True):
+        for is_, was in zip(made, media.planes(given), strict=True):
+            assert np.array_equal(is_, np.minimum(was, 1023))
+
+
 def test_the_facts_of_a_video_survive_json(tmp_path: Path) -> None:
     video = media.probe(write_clip(tmp_path / "clip.mp4", moving_face(2), sound=True, aspect=Fraction(4, 3)))
     assert media.Video.from_json(video.to_json()) == video

@@ -18,7 +18,7 @@ from faceblur.errors import MediaError
 from faceblur.images import Pixels
 from faceblur.media.containers import FAMILIES, MP4, format_of, holds
 from faceblur.media.encoders import Encoding
-from faceblur.media.pixels import converted, frame_of, from_planes, planes
+from faceblur.media.pixels import Layout, converted, frame_of, from_planes, planes
 from faceblur.media.sound import Soundtrack, carried
 from faceblur.media.source import Sound
 
@@ -158,7 +158,9 @@ def _frame(picture: Pixels | av.VideoFrame, encoding: Encoding) -> av.VideoFrame
     if not isinstance(picture, av.VideoFrame):
         return frame_of(picture, encoding.pixel_format, encoding.colour)
     # A copy without side data: captions, user data and display matrices of the source would be encoded too.
-    frame = from_planes(planes(picture), picture)
+    # Where a source is damaged, samples of 10 bits may be above 1023: x264 ends the whole process over them.
+    highest = (1 << Layout.of(picture.format.name).depth) - 1
+    frame = from_planes([np.minimum(plane, plane.dtype.type(highest)) for plane in planes(picture)], picture)
     frame = converted(frame, (frame.width, frame.height), encoding.pixel_format, encoding.colour)
     frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace = encoding.colour
     return frame
