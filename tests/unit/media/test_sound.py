@@ -376,7 +376,9 @@ def test_subtitles_of_pictures_are_copied(
 ) -> None:
     out = run(pictured(tmp_path), context(subtitles="keep", preset="ultrafast", start=begin))
     with av.open(str(out)) as container:
-        packets = [p for p in container.demux(container.streams.subtitles[0]) if p.size]
+        words = container.streams.subtitles
+        assert len(words) == len(kept), "a stream of which nothing is in the part is left out"
+        packets = [p for p in container.demux(*words) if p.size] if words else []
         assert [bytes(p) for p in packets] == [b"a picture"] * len(kept)
         assert [float(p.pts * p.time_base) for p in packets] == pytest.approx(kept)
 
