@@ -51,7 +51,10 @@ def unbridged(options: Options, name: str, times: object) -> list[tuple[int, int
     assert isinstance(times, list)
     job = Job(name, options.input, options.output)
     numbers = range(1, len(times) + 1)
-    strong = {n: [d.box for d in job.seen_by("centerface", n) if d.score >= STRONG] for n in numbers}
+    looked = [n for n in numbers if job.has_evidence("centerface", n)]
+    strong = {n: [] for n in numbers} | {
+        n: [d.box for d in job.seen_by("centerface", n) if d.score >= STRONG] for n in looked
+    }
     hidden = {n: [region.box for region in job.regions(n)] for n in numbers}
     found = []
     for a, box in ((n, box) for n in numbers for box in strong[n]):

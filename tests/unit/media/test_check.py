@@ -88,7 +88,7 @@ def test_a_video_that_somebody_touched_differs(
 
 def test_a_tag_of_anybody_else_is_no_output_of_ours(tmp_path: Path) -> None:
     path, clock = tmp_path / "clip.mp4", media.Clock(Fraction(1, 25), (0, 1, 2), 3)
-    media.write(path, moving_face(3), clock, media.Encoding(20, "ultrafast", Fraction(25)), None)
+    media.write(path, moving_face(3), clock, media.choose((96, 64)), None)
     media.verify(path, clock, (96, 64), None)
     with pytest.raises(MediaError, match="comment=Anna"):
         media.verify(doctored(path, tagged), clock, (96, 64), None)
@@ -117,7 +117,7 @@ def test_sound_encoded_anew_must_be_that_of_the_source(
         "none": None,
     }[change]
     path, clock = tmp_path / "out.webm", media.Clock(Fraction(1, 25), tuple(range(75)), 75)
-    encoding = media.Encoding(40, "ultrafast", Fraction(25))
+    encoding = media.choose((32, 32), wish=media.Wish("vp9", crf=40))
     media.write(path, [picture(32, 32)] * 75, clock, encoding, track)
     assert media.verify(path, clock, (32, 32), track)["sound"] == ["distorted" if distort else "transcoded"]
     media.write(path, [picture(32, 32)] * 75, clock, encoding, wrong and replace(wrong, distort=distort))

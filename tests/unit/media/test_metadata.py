@@ -98,7 +98,7 @@ def test_no_marker_of_any_place_reaches_the_output(
 ) -> None:
     source = planted(tmp_path / f"clip{ending}")
     assert source.read_bytes().count(b"MARKER") >= places
-    out = run(source, context(preset="ultrafast", out=target and tmp_path / f"out{target}"))
+    out = run(source, context(out=target and tmp_path / f"out{target}"))
     made = out.read_bytes()
     assert b"MARKER" not in made
     assert b"2011" not in made
@@ -120,7 +120,7 @@ def test_subtitles_that_are_kept_bring_no_more_than_their_words(
     tmp_path: Path, context: Callable[..., Context]
 ) -> None:
     for ending in (".mp4", ".mkv"):
-        out = run(planted(tmp_path / f"clip{ending}"), context(preset="ultrafast", subtitles="keep"))
+        out = run(planted(tmp_path / f"clip{ending}"), context(subtitles="keep"))
         assert re.findall(rb"MARKER[ -]\w+", out.read_bytes()) == [b"MARKER words"]
 
 

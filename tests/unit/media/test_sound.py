@@ -115,7 +115,7 @@ def test_sound_that_the_container_cannot_hold_is_encoded_anew_in_time_and_said(
     clip = with_sound(tmp_path / source, clicks(rate, channels), rate, codec, layout)
     told = Listening()
     job = split(clip, context())
-    out = run(clip, Context(context(out=tmp_path / target, preset="ultrafast").options, told))
+    out = run(clip, Context(context(out=tmp_path / target).options, told))
     _, sound, facts = heard(out)
     assert facts == made
     assert click_times(out) == pytest.approx(click_times(clip), abs=0.005)
@@ -127,7 +127,7 @@ def test_sound_that_the_container_cannot_hold_is_encoded_anew_in_time_and_said(
 
 def test_only_the_stream_that_cannot_be_copied_is_encoded_anew(tmp_path: Path, context: Maker) -> None:
     clip = write_clip(tmp_path / "clip.mkv", moving_face(10), sounds=["libopus", "aac"])
-    out = run(clip, context(out=tmp_path / "out.webm", preset="ultrafast"))
+    out = run(clip, context(out=tmp_path / "out.webm"))
     before, after = play(clip), play(out)
     assert [data for _, data in after.sounds[0]] == [data for _, data in before.sounds[0]]
     assert [heard(out, n)[2][0] for n in (0, 1)] == ["opus", "opus"]
@@ -136,7 +136,7 @@ def test_only_the_stream_that_cannot_be_copied_is_encoded_anew(tmp_path: Path, c
 def test_a_part_encoded_anew_begins_and_ends_with_the_picture(tmp_path: Path, context: Maker) -> None:
     clip = with_sound(tmp_path / "clip.mp4", clicks(48000), 48000, "aac")
     part = {"start": Fraction("0.4"), "end": Fraction(1)}
-    out = run(clip, context(out=tmp_path / "out.webm", preset="ultrafast", **part))
+    out = run(clip, context(out=tmp_path / "out.webm", **part))
     begin, sound, _ = heard(out)
     assert begin == pytest.approx(0, abs=0.005)
     assert click_times(out) == pytest.approx([0.1, 0.5], abs=0.005)
@@ -155,7 +155,7 @@ def test_a_gap_in_sound_stays_a_gap(tmp_path: Path, context: Maker) -> None:
             if packet.size and not lost:
                 packet.stream = copies[packet.stream_index]
                 container.mux(packet)
-    out = run(clip, context(out=tmp_path / "out.webm", preset="ultrafast"))
+    out = run(clip, context(out=tmp_path / "out.webm"))
     assert click_times(out) == pytest.approx([0.5, 0.9], abs=0.005)
 
 
@@ -164,8 +164,8 @@ def test_sound_nobody_can_read_is_an_error_and_never_just_gone(tmp_path: Path, c
     clip.write_bytes(clip.read_bytes().replace(b"A_AAC", b"A_XYZ"))
     assert [s.codec for s in media.probe(clip).sounds] == [""]
     with pytest.raises(MediaError, match=r"unknown here; leave all sound out with --audio drop"):
-        run(clip, context(preset="ultrafast"))
-    assert play(run(clip, context(preset="ultrafast", audio="drop"))).sounds == []
+        run(clip, context())
+    assert play(run(clip, context(audio="drop"))).sounds == []
 
 
 # Language and what a stream is for
@@ -186,7 +186,7 @@ def test_of_all_tags_only_a_language_is_kept(
 ) -> None:
     tags = {"language": language, "title": "SECRET title"}
     clip = with_sound(tmp_path / f"clip{ending}", clicks(48000), 48000, codec, **tags)
-    out = run(clip, context(preset="ultrafast"))
+    out = run(clip, context())
     with av.open(str(out)) as container:
         assert container.streams.audio[0].language in ((kept,) if kept else (None, "und"))
     assert b"SECRET" not in out.read_bytes()
@@ -210,7 +210,7 @@ def test_what_a_stream_is_for_is_kept(tmp_path: Path, context: Maker, ending: st
                     copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
                     copy.duration, copy.is_keyframe, copy.stream = packet.duration, packet.is_keyframe, stream
                     container.mux(copy)
-    with av.open(str(run(clip, context(preset="ultrafast")))) as container:
+    with av.open(str(run(clip, context()))) as container:
         for stream, disposition in zip(container.streams.audio, wanted, strict=True):
             assert stream.disposition & disposition
 
@@ -220,7 +220,7 @@ def test_what_a_stream_is_for_is_kept(tmp_path: Path, context: Maker, ending: st
 
 def test_dropped_sound_is_gone(tmp_path: Path, context: Maker) -> None:
     clip = write_clip(tmp_path / "clip.mp4", moving_face(5), sound=True)
-    assert play(run(clip, context(preset="ultrafast", audio="drop"))).kinds == ["video"]
+    assert play(run(clip, context(audio="drop"))).kinds == ["video"]
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_dropped_sound_is_gone(tmp_path: Path, context: Maker) -> None:
 )
 def test_distorted_sound_stays_in_time(tmp_path: Path, context: Maker, source: str, codec: str, target: str) -> None:
     clip = with_sound(tmp_path / source, clicks(48000, 2), 48000, codec, "stereo")
-    out = run(clip, context(preset="ultrafast", audio="distort", out=tmp_path / target))
+    out = run(clip, context(audio="distort", out=tmp_path / target))
     assert click_times(out) == pytest.approx([0.5, 0.9], abs=0.02)
     assert heard(out)[1].shape[1] / 48000 == pytest.approx(1.2, abs=1024 / 48000 + 0.001)
     assert heard(out)[0] == pytest.approx(heard(clip)[0], abs=0.002)
@@ -244,7 +244,7 @@ def tone(path: Path, number: int) -> float:
 
 def test_every_stream_is_distorted_and_nothing_tells_how(tmp_path: Path, context: Maker) -> None:
     clip = write_clip(tmp_path / "clip.mkv", moving_face(25), sounds=["aac", "ac3", "pcm_s16le"])
-    options = {"preset": "ultrafast", "audio": "distort"}
+    options = {"audio": "distort"}
     job = split(clip, context())
     out = run(clip, context(**options))
     for number in range(3):
@@ -262,7 +262,7 @@ def test_every_stream_is_distorted_and_nothing_tells_how(tmp_path: Path, context
 
 def test_another_wish_for_sound_makes_the_video_again(tmp_path: Path, context: Maker) -> None:
     clip = write_clip(tmp_path / "clip.mp4", moving_face(10), sound=True)
-    made = [run(clip, context(preset="ultrafast", audio=audio)).read_bytes() for audio in ("keep", "distort", "drop")]
+    made = [run(clip, context(audio=audio)).read_bytes() for audio in ("keep", "distort", "drop")]
     assert len(set(made)) == 3
 
 
@@ -327,7 +327,7 @@ def test_subtitles_are_kept_where_that_is_asked_for(
     video = "libvpx-vp9" if source.endswith("webm") else "libx264"
     silent = write_clip(tmp_path / f"silent{Path(source).suffix}", moving_face(25), codec=video)
     clip = subtitled(tmp_path / source, codec, silent, language="deu", disposition=Disposition.forced)
-    out = run(clip, context(preset="ultrafast", subtitles="keep", out=tmp_path / target))
+    out = run(clip, context(subtitles="keep", out=tmp_path / target))
     with av.open(str(out)) as container:
         [stream] = container.streams.subtitles
         assert stream.codec_context.name == made
@@ -343,7 +343,7 @@ def test_subtitles_of_a_part_are_cut_to_it(tmp_path: Path, context: Maker) -> No
     clip = subtitled(tmp_path / "clip.mkv", "subrip", silent)
     part = {"start": Fraction("0.2"), "end": Fraction("0.8")}
     for target in ("out.mkv", "out.mp4"):
-        out = run(clip, context(preset="ultrafast", subtitles="keep", out=tmp_path / target, **part))
+        out = run(clip, context(subtitles="keep", out=tmp_path / target, **part))
         times = [moment for found in words(out) for moment in found[:2]]
         assert times == pytest.approx([0, 0.2, 0.4, 0.2], abs=0.0015)
 
@@ -374,7 +374,7 @@ def test_subtitles_of_pictures_are_refused_where_only_text_fits(tmp_path: Path, 
 def test_subtitles_of_pictures_are_copied(
     tmp_path: Path, context: Maker, begin: Fraction | None, kept: list[float]
 ) -> None:
-    out = run(pictured(tmp_path), context(subtitles="keep", preset="ultrafast", start=begin))
+    out = run(pictured(tmp_path), context(subtitles="keep", start=begin))
     with av.open(str(out)) as container:
         words = container.streams.subtitles
         assert len(words) == len(kept), "a stream of which nothing is in the part is left out"
