@@ -193,7 +193,7 @@ class Worker:
         stamp = self.job.blurred_stamp(plan, number, regions)
         source, target = self.job.frame_path(number), self.job.blurred_path(number)
         if regions:
-            images.write(target, redact(images.read(source), regions, plan.look), stamp)
+            images.write(target, redact(images.read(source), regions, plan.look), stamp, self.context.options.png)
         else:
             images.restamp(source, target, stamp)
         if plan.debug:
@@ -203,7 +203,7 @@ class Worker:
         stamp = self.job.debug_stamp(plan, number)
         seen, regions = self.job.detections(plan, number), self.job.regions(number)
         picture = overlay.debug(self._look(number), number, seen, regions)
-        images.write(self.job.debug_path(number), picture, stamp)
+        images.write(self.job.debug_path(number), picture, stamp, self.context.options.png)
 
     def _detector(self, name: str) -> Detector:
         if name not in self._made:

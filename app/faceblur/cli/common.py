@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import AUDIO, CODECS, KINDS, OVERLAYS, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
+from faceblur.options import AUDIO, CODECS, KINDS, OVERLAYS, PNG, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
 from faceblur.progress import KINDS as PROGRESS
 from faceblur.progress import Progress, create
 from faceblur.stop import Stop
@@ -103,6 +103,7 @@ SPLIT = (
     option("--overlay", metavar="WHAT", help=f"Draw in the corner: {','.join(OVERLAYS)}."),
 )
 DAMAGED = (option("--damaged", type=click.Choice(["refuse", "accept"]), default="refuse", help="Damaged sources."),)
+PACKING = (option("--png", type=click.Choice(PNG), default=DEFAULTS.png, help="How frame files are packed: README."),)
 SOLVE = (
     option(
         "--threshold",
