@@ -80,6 +80,7 @@ class Options:
     debug: bool = False
     workers: int = 1
     threads: int = 0
+    profile: bool = False
 
     out: Path | None = None
     mirror: bool = False

@@ -135,14 +135,16 @@ def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Conte
     def write(item: tuple[int, media.Timed]) -> int:
         number, frame = item
         if number not in there:
-            picture = _captioned(frame, number, reader, origin.recipe["overlay"])
-            shows = origin.shows(number, frame.checksum)
-            images.write_frame(job.frame_path(number), picture, shows, context.options.png)
+            with context.timed("convert"):
+                picture = _captioned(frame, number, reader, origin.recipe["overlay"])
+                shows = origin.shows(number, frame.checksum)
+            with context.timed("PNG write"):
+                images.write_frame(job.frame_path(number), picture, shows, context.options.png)
         return frame.checksum
 
     log = Log(origin, reader)
     with context.progress.step(job.name, "split", log.expected) as step:
-        for (_, frame), checksum in context.ahead(write, enumerate(reader, start=1)):
+        for (_, frame), checksum in context.ahead(write, enumerate(context.timing("decode", reader), start=1)):
             log.add(frame, checksum)
             step.total = max(step.total, len(log.pts))
             step.advance()

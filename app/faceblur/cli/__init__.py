@@ -21,6 +21,7 @@ from faceblur.cli.common import (
     METADATA,
     OUT,
     PACKING,
+    PROFILE,
     SPLIT,
     begin,
     common,
@@ -57,7 +58,7 @@ def cli(ctx: click.Context, input_: Path, output_: Path) -> None:
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@options(SPLIT, DAMAGED, PACKING, BLUR, DEBUG, OUT, FRAMES, DIRECT, METADATA)
+@options(SPLIT, DAMAGED, PACKING, BLUR, DEBUG, OUT, FRAMES, DIRECT, METADATA, PROFILE)
 @click.pass_context
 def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
     """Everything: split, blur, assemble. SOURCE is a video, a photo, or a folder of photos and videos.

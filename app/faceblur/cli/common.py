@@ -152,6 +152,7 @@ OUT = (
 METADATA = (option("--keep-metadata", metavar="WHAT", help="Keep in photos: date,camera. All else is always dropped."),)
 FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsewhere."),)
 DIRECT = (option("--no-frames", is_flag=True, help="Write no frame files: quicker, and nothing to review by hand."),)
+PROFILE = (option("--profile", is_flag=True, help="Tell where the time of this process went."),)
 FRAMES = (
     option("--frames", type=click.Choice(["keep", "delete"]), default="keep", help="After the video is checked."),
 )
