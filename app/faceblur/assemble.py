@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from faceblur import files, images, report
+from faceblur import files, images, profile, report
 from faceblur.context import Context
 from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError, MediaError, UsageError
@@ -66,6 +66,10 @@ def finish(job: Job, rendition: Rendition, context: Context) -> Path:
         if context.options.debug:
             assembly.make("debug", output.usual("debug"))
         assembly.tell(target)
+        if context.profile:
+            spent = context.profile.facts()
+            job.write_report(job.report() | {"profile": spent})
+            context.progress.say("\n".join(profile.lines(spent)))
     return target
 
 
@@ -221,10 +225,13 @@ class FrameFilm(Film):
 
         def read(wanted: tuple[int, str]) -> images.Pixels:
             number, stamp = wanted
-            data = images.read_bytes(path_of(number))
-            if images.stamp_of(data) != stamp:
-                raise IncompleteError(f"{path_of(number)} changed meanwhile: let the workers end and assemble again")
-            return images.decode(data, path_of(number))
+            with self.context.timed("PNG read"):
+                data = images.read_bytes(path_of(number))
+                if images.stamp_of(data) != stamp:
+                    raise IncompleteError(
+                        f"{path_of(number)} changed meanwhile: let the workers end and assemble again"
+                    )
+                return images.decode(data, path_of(number))
 
         with self.context.progress.step(self.job.name, name, len(plan.numbers)) as step:
             for (number, _), image in self.context.ahead(read, zip(plan.numbers, stamps, strict=True)):

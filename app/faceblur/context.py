@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,7 @@ from faceblur.detectors import network
 from faceblur.detectors.base import Detector
 from faceblur.errors import MissingError, OutputError, SourceError
 from faceblur.options import SUBSTITUTES, Options
+from faceblur.profile import Profile
 from faceblur.progress import Progress
 from faceblur.stop import Stop
 
@@ -43,7 +44,16 @@ class Context:
     options: Options = field(default_factory=Options)
     progress: Progress = field(default_factory=Progress)
     stop: Stop = field(default_factory=Stop)
+    profile: Profile | None = None
     _loaded: _Loaded = field(default_factory=_Loaded)
+
+    def timed(self, step: str) -> AbstractContextManager[None]:
+        """Count the time of the block for a step, if anybody wants to know."""
+        return self.profile.timed(step) if self.profile else nullcontext()
+
+    def timing(self, step: str, items: Iterable[T]) -> Iterable[T]:
+        """The items; the time until each of them is there counts for a step."""
+        return self.profile.timing(step, items) if self.profile else items
 
     @contextmanager
     def alone(self, path: Path, waiting: str = "") -> Iterator[None]:
@@ -57,7 +67,8 @@ class Context:
             if not told and waiting:
                 self.progress.say(waiting)
                 told = True
-            self.stop.wait(_NAP_S)
+            with self.timed("waiting"):
+                self.stop.wait(_NAP_S)
 
     def weights(self, name: str) -> Path:
         """The checked file of a model, fetched when no folder has it: shown, and ended by a wish to stop.
@@ -154,15 +165,15 @@ class Context:
                     self.stop.check()
                     waiting.append((item, pool.submit(do, item)))
                     if len(waiting) >= most:
-                        yield _first(waiting)
+                        yield self._first(waiting)
                 while waiting:
                     self.stop.check()
-                    yield _first(waiting)
+                    yield self._first(waiting)
             finally:
                 for _, future in waiting:
                     future.cancel()
 
-
-def _first(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
-    item, future = waiting.popleft()
-    return item, future.result()
+    def _first(self, waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
+        item, future = waiting.popleft()
+        with self.timed("waiting"):
+            return item, future.result()

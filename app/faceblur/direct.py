@@ -142,7 +142,8 @@ class _Pass:
     def _moved(self, log: Log) -> Iterator[tuple[_Seen, list[str]]]:
         """Frames and the detectors that have to look at them, once it is known whether a shot begins there."""
         before: _Seen | None = None
-        for _, seen in self.context.ahead(self._look, enumerate(self.footage, start=1), 1, 2):
+        footage = self.context.timing("decode", self.footage)
+        for _, seen in self.context.ahead(self._look, enumerate(footage, start=1), 1, 2):
             log.add(seen.frame, seen.frame.checksum)
             begins = before is not None and self._motion(before, seen).support < temporal.CUT
             before = seen
@@ -150,8 +151,11 @@ class _Pass:
 
     def _look(self, item: tuple[int, Shown]) -> _Seen:
         number, frame = item
-        seen = _Seen(number, frame, self.origin.shows(number, frame.checksum), self.origin.video.colour[2])
-        seen.small  # noqa: B018 - made here, in another thread
+        with self.context.timed("convert"):
+            seen = _Seen(number, frame, self.origin.shows(number, frame.checksum), self.origin.video.colour[2])
+            seen.plain  # noqa: B018 - made here, in another thread, and so is what is small
+        with self.context.timed("motion"):
+            seen.small  # noqa: B018
         return seen
 
     def _motion(self, before: _Seen, seen: _Seen) -> Motion:
@@ -159,7 +163,8 @@ class _Pass:
         of = (before.shows, seen.shows)
         found = self.job.motion(seen.number, of)
         if found is None:
-            found = motion.between(before.small, seen.small, self.footage.size[0])
+            with self.context.timed("motion"):
+                found = motion.between(before.small, seen.small, self.footage.size[0])
             self.job.write_motion(seen.number, found, of)
         return found
 
@@ -176,7 +181,10 @@ class _Pass:
         seen, due = item
         options, faces = self.context.options, 0
         for name in due:
-            with self.context.detector(name, options.threads or max(1, processors() // self._at_once)) as detector:
+            with (
+                self.context.timed("detect"),
+                self.context.detector(name, options.threads or max(1, processors() // self._at_once)) as detector,
+            ):
                 try:
                     [found] = detector.detect([seen.plain])
                 except FaceblurError:
@@ -227,17 +235,19 @@ class DirectFilm(Film):
 
         def redacted(item: tuple[int, media.Timed]) -> media.Picture:
             number, frame = item
-            self._check(number, frame)
+            with self.context.timed("convert"):
+                self._check(number, frame)
             regions = self.job.regions(number)
-            picture, stamp = made(plan, number, frame, regions)
+            with self.context.timed("redact"):
+                picture, stamp = made(plan, number, frame, regions)
             if stamp != stamps[number - 1]:
                 raise IncompleteError(f"the regions of {self.job.name} changed meanwhile: run again")
             return picture
 
         name = "encode" if kind == "blurred" else "encode debug"
-        again = media.Reader(self.reader.path, self.reader.video, self.reader.recipe)
+        frames = self.context.timing("decode", media.Reader(self.reader.path, self.reader.video, self.reader.recipe))
         with self.context.progress.step(self.job.name, name, len(plan.numbers)) as step:
-            for _, picture in self.context.ahead(redacted, enumerate(again, start=1), most=3):
+            for _, picture in self.context.ahead(redacted, enumerate(frames, start=1), most=3):
                 yield picture
                 step.advance()
                 self.context.progress.update(step)

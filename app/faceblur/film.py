@@ -106,8 +106,10 @@ class Film:
         if encoding.note and kind == "blurred":
             self.context.progress.warn(f"{self.job.name}: {encoding.note}")
         self._tell_recoded(path)
-        media.write(path, self.pictures(plan, kind, stamps), clock, encoding, self.soundtrack)
-        return media.verify(path, clock, (plan.width, plan.height), self.soundtrack, encoding)
+        with self.context.timed("encode"):
+            media.write(path, self.pictures(plan, kind, stamps), clock, encoding, self.soundtrack)
+        with self.context.timed("verify"):
+            return media.verify(path, clock, (plan.width, plan.height), self.soundtrack, encoding)
 
     def _tell_recoded(self, path: Path) -> None:
         """Warn of sound that is encoded anew although nobody asked for it to be distorted."""

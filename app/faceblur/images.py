@@ -31,22 +31,22 @@ _IHDR_END = 8 + 25
 _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _KEYWORD = b"faceblur"
 _SHOWS = "frame "  # how the stamp of a source's frame begins
-# The fastest setting that still compresses: 44 ms and 2.95 MB for a 1080p frame, against 100 ms and 2.7 MB by default.
-_SETTINGS = [
-    cv2.IMWRITE_PNG_COMPRESSION,
-    1,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY,
-    cv2.IMWRITE_PNG_FILTER,
-    cv2.IMWRITE_PNG_FILTER_SUB,
-    cv2.IMWRITE_PNG_ZLIBBUFFER_SIZE,  # few large chunks, so that a fingerprint is read in a few steps
-    1 << 20,
-]
+_CHUNKS = [cv2.IMWRITE_PNG_ZLIBBUFFER_SIZE, 1 << 20]  # few large ones, so that a fingerprint is read in a few steps
+_SUB = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
+# How a picture is packed: all of them hold the same pixels. What they cost is in the README, at --png.
+_PACKINGS = {
+    "small": [cv2.IMWRITE_PNG_COMPRESSION, 1, *_CHUNKS],
+    "fast": [
+        *(cv2.IMWRITE_PNG_COMPRESSION, 1, *_SUB, *_CHUNKS),
+        *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
+    ],
+    "raw": [cv2.IMWRITE_PNG_COMPRESSION, 0, *_SUB, *_CHUNKS],
+}
 
 
-def encode(image: Pixels) -> bytes:
-    """PNG bytes of a (H, W, 3) BGR or (H, W, 4) BGRA image, uint8 or uint16."""
-    ok, data = cv2.imencode(".png", image, _SETTINGS)
+def encode(image: Pixels, packing: str = "fast") -> bytes:
+    """PNG bytes of a (H, W, 3) BGR or (H, W, 4) BGRA image, uint8 or uint16; `packing` is "small", "fast" or "raw"."""
+    ok, data = cv2.imencode(".png", image, _PACKINGS[packing])
     if not ok:
         raise ValueError(f"cannot encode a picture of shape {image.shape}")
     return data.tobytes()
@@ -134,9 +134,9 @@ def read_bytes(path: Path) -> bytes:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def write(path: Path, image: Pixels, stamp: str | None = None) -> None:
+def write(path: Path, image: Pixels, stamp: str | None = None, packing: str = "fast") -> None:
     """Write a PNG file, whole or not at all, with `stamp` in it if given."""
-    data = encode(image)
+    data = encode(image, packing)
     files.write(path, stamped(data, stamp) if stamp else data)
 
 
@@ -172,9 +172,9 @@ def stamp_of(data: bytes) -> str | None:
     return data[_IHDR_END + 4 + len(prefix) : _IHDR_END + 8 + length].decode("latin-1")
 
 
-def write_frame(path: Path, image: Pixels, shows: str) -> None:
+def write_frame(path: Path, image: Pixels, shows: str, packing: str = "fast") -> None:
     """Write a PNG file, whole or not at all, that keeps the fingerprint `shows` until somebody changes its pictures."""
-    data = encode(image)
+    data = encode(image, packing)
     files.write(path, stamped(data, f"{_SHOWS}{shows} {digest(_chunks(io.BytesIO(data)))}"))
 
 

@@ -268,19 +268,23 @@ class Job:
 
         A frame for which no detector was asked is never taken for one without faces.
         """
+        return self._seen(plan, number, self.looking(plan, number))
+
+    def _seen(self, plan: Plan, number: int, names: Sequence[str], of: str | None = None) -> list[Detection]:
         if not any(plan.covers(name, number, begins=True) for name in plan.detectors):
             raise IncompleteError(f"{self.name}: no detector has seen frame {number}: run blur again")
-        return [detection for name in self.looking(plan, number) for detection in self.seen_by(name, number)]
+        return [detection for name in names for detection in self.seen_by(name, number, of)]
 
     def looking(self, plan: Plan, number: int) -> list[str]:
         """The detectors that have to see a frame."""
-        moved = self.motion(number) if plan.every and number > plan.first else None
-        begins = moved is not None and moved.support < temporal.CUT
-        return [name for name in sorted(plan.detectors) if plan.covers(name, number, begins=begins)]
+        return _looking(plan, number, self.motion(number) if plan.every and number > plan.first else None)
 
-    def seen_by(self, detector: str, number: int) -> list[Detection]:
-        """What one detector said about a frame; IncompleteError when it has not seen it yet."""
-        value = self._evidence(detector, number)
+    def seen_by(self, detector: str, number: int, of: str | None = None) -> list[Detection]:
+        """What one detector said about a frame, as it is now or when its fingerprint was `of`.
+
+        IncompleteError when it has not seen it yet.
+        """
+        value = self._evidence(detector, number, of)
         if value is None:
             raise IncompleteError(f"{self.name}: {detector} has not seen frame {number}: run blur again")
         return [Detection.from_json(d) for d in value["detections"]]
@@ -291,13 +295,16 @@ class Job:
         """The evidence of all frames, in order."""
         clock = self.clock(plan)
         looking: dict[tuple[str, ...], Counter[str]] = {}  # one for all frames that the same detectors look at
+        before: str | None = None
         for number, pts in zip(plan.numbers, clock.pts, strict=True):
-            moved = self.motion(number) if number > plan.first else None
+            of = self._shows(number)  # read once a frame, as that opens its file
+            moved = self.motion(number, (before, of)) if number > plan.first else None
             if number > plan.first and moved is None:
                 raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
-            names = tuple(self.looking(plan, number))
+            names = tuple(_looking(plan, number, moved))
             looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
-            yield temporal.Evidence(number, pts, tuple(self.detections(plan, number)), moved, looked)
+            yield temporal.Evidence(number, pts, tuple(self._seen(plan, number, names, of)), moved, looked)
+            before = of
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:
         """When the frames are shown. Foreign frames count at `fps`, taken for 25 while nobody said it."""
@@ -590,6 +597,12 @@ class DirectJob(Job):
         origin = self.origin()
         known = origin and origin.state == "complete" and number <= len(origin.checksums)
         return origin.shows(number, origin.checksums[number - 1]) if origin and known else None
+
+
+def _looking(plan: Plan, number: int, moved: Motion | None) -> list[str]:
+    """The detectors that have to see a frame before which the camera moved like this."""
+    begins = moved is not None and moved.support < temporal.CUT
+    return [name for name in sorted(plan.detectors) if plan.covers(name, number, begins=begins)]
 
 
 def _remove_folder(folder: Path) -> None:

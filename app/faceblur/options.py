@@ -26,6 +26,7 @@ SHAPES = ("ellipse", "box")
 AUDIO = ("keep", "drop", "distort")
 SUBTITLES = ("drop", "keep")
 OVERLAYS = ("time", "frame")
+PNG = ("small", "fast", "raw")
 CODECS = ("same", "h264", "hevc", "av1", "vp9", "prores", "ffv1")
 
 
@@ -60,6 +61,7 @@ class Options:
     end: Fraction | None = None
     overlay: tuple[str, ...] = ()
     damaged: str = "refuse"
+    png: str = "fast"
 
     detector: str = "fast"
     hide: tuple[str, ...] = ("faces",)
@@ -78,6 +80,7 @@ class Options:
     debug: bool = False
     workers: int = 1
     threads: int = 0
+    profile: bool = False
 
     out: Path | None = None
     mirror: bool = False
@@ -98,6 +101,7 @@ class Options:
         _one_of("audio", self.audio, AUDIO)
         _one_of("subtitles", self.subtitles, SUBTITLES)
         _one_of("damaged", self.damaged, ("refuse", "accept"))
+        _one_of("png", self.png, PNG)
         for name in self.overlay:
             _one_of("overlay", name, OVERLAYS)
         for name in self.hide:

@@ -13,6 +13,7 @@ from faceblur.direct import direct
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.options import PRESETS, SUBSTITUTES, Options
+from faceblur.profile import Profile
 from faceblur.split import split
 from faceblur.worker import blur
 
@@ -73,6 +74,8 @@ def run_each(source: Source, context: Context) -> Path:
 
 def run(source: Path, context: Context, called: str = "") -> Path:
     """Everything, from a source or a folder of frames to the finished video or photo. Returns its path."""
+    if context.options.profile:
+        context = replace(context, profile=Profile())
     catalog.check_source(source)
     if not source.is_dir() and (context.options.no_frames or stills.is_still(source)):
         return direct(source, context, called)

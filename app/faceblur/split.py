@@ -49,7 +49,7 @@ def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> 
             return
     else:
         _clear(job, before, origin)
-    _check_space(job, origin, reader)
+    _check_space(job, origin, reader, context.options.png)
     _write_frames(job, origin, reader, context)
 
 
@@ -135,13 +135,16 @@ def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Conte
     def write(item: tuple[int, media.Timed]) -> int:
         number, frame = item
         if number not in there:
-            picture = _captioned(frame, number, reader, origin.recipe["overlay"])
-            images.write_frame(job.frame_path(number), picture, origin.shows(number, frame.checksum))
+            with context.timed("convert"):
+                picture = _captioned(frame, number, reader, origin.recipe["overlay"])
+                shows = origin.shows(number, frame.checksum)
+            with context.timed("PNG write"):
+                images.write_frame(job.frame_path(number), picture, shows, context.options.png)
         return frame.checksum
 
     log = Log(origin, reader)
     with context.progress.step(job.name, "split", log.expected) as step:
-        for (_, frame), checksum in context.ahead(write, enumerate(reader, start=1)):
+        for (_, frame), checksum in context.ahead(write, enumerate(context.timing("decode", reader), start=1)):
             log.add(frame, checksum)
             step.total = max(step.total, len(log.pts))
             step.advance()
@@ -197,9 +200,11 @@ def _check_damage(reader: Footage, count: int, context: Context) -> None:
         context.progress.warn(f"{reader.path}: {reader.moved} time stamps were missing or did not rise, and were moved")
 
 
-def _check_space(job: Job, origin: Origin, reader: media.Reader) -> None:
-    left = max(0, _expected(reader) - len(job.frame_numbers()))
-    a_pixel = _BYTES_A_PIXEL if origin.video.depth == 8 else _BYTES_A_DEEP_PIXEL
+def _check_space(job: Job, origin: Origin, reader: media.Reader, packing: str) -> None:
+    left, video = max(0, _expected(reader) - len(job.frame_numbers())), origin.video
+    a_pixel = _BYTES_A_PIXEL if video.depth == 8 else _BYTES_A_DEEP_PIXEL
+    if packing == "raw":
+        a_pixel = (4 if video.alpha else 3) * (1 if video.depth == 8 else 2)
     need = int(left * origin.width * origin.height * a_pixel)
     folder = next(p for p in (job.frames_folder, *job.frames_folder.parents) if p.exists())
     free = shutil.disk_usage(folder).free

@@ -105,7 +105,7 @@ class Worker:
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does."""
-        with self.context.alone(self.job.claim_path("solve")):
+        with self.context.timed("solve"), self.context.alone(self.job.claim_path("solve")):
             self.job.bind_decisions(plan)
             if not self.job.is_solved(plan):
                 text = self.job.decisions_text(plan)
@@ -153,7 +153,8 @@ class Worker:
     def _detect(self, plan: Plan, name: str, number: int) -> None:
         of = self.job.fingerprint(number)
         image = self._look(number)
-        [found] = self._detector(name).detect([image])
+        with self.context.timed("detect"):
+            [found] = self._detector(name).detect([image])
         self.job.write_evidence(name, number, found, of)
         self._view(number, of, image)
         for passed in range(max(plan.first, number - plan.every.get(name, 1)) + 1, number + 1):
@@ -163,7 +164,8 @@ class Worker:
 
     def _look(self, number: int) -> images.Image:
         """A frame as detectors and people see it."""
-        return images.plain(images.read(self.job.frame_path(number)), self._transfer)
+        with self.context.timed("PNG read"):
+            return images.plain(images.read(self.job.frame_path(number)), self._transfer)
 
     @cached_property
     def _transfer(self) -> int:
@@ -175,14 +177,17 @@ class Worker:
         """Measure how the camera moved since the frame before."""
         (of_before, before), (of, after) = (self._view(n, self.job.fingerprint(n)) for n in (number - 1, number))
         width = images.size(self.job.frame_path(number))[0]
-        self.job.write_motion(number, motion.between(before, after, width), (of_before, of))
+        with self.context.timed("motion"):
+            moved = motion.between(before, after, width)
+        self.job.write_motion(number, moved, (of_before, of))
 
     def _view(self, number: int, of: str, image: images.Image | None = None) -> tuple[str, images.Image]:
         """The fingerprint `of` a frame and its small picture, which is kept, as frames after it need it too."""
         if self._views.get(number, ("",))[0] != of:
             whole = self._look(number) if image is None else image
             near = {n: view for n, view in self._views.items() if abs(n - number) <= _NEAR}
-            self._views = near | {number: (of, motion.small(whole))}
+            with self.context.timed("motion"):
+                self._views = near | {number: (of, motion.small(whole))}
         return self._views[number]
 
     def _render(self, plan: Plan, number: int) -> None:
@@ -193,9 +198,15 @@ class Worker:
         stamp = self.job.blurred_stamp(plan, number, regions)
         source, target = self.job.frame_path(number), self.job.blurred_path(number)
         if regions:
-            images.write(target, redact(images.read(source), regions, plan.look), stamp)
+            with self.context.timed("PNG read"):
+                image = images.read(source)
+            with self.context.timed("redact"):
+                hidden = redact(image, regions, plan.look)
+            with self.context.timed("PNG write"):
+                images.write(target, hidden, stamp, self.context.options.png)
         else:
-            images.restamp(source, target, stamp)
+            with self.context.timed("PNG write"):
+                images.restamp(source, target, stamp)
         if plan.debug:
             self._render_debug(plan, number)
 
@@ -203,7 +214,7 @@ class Worker:
         stamp = self.job.debug_stamp(plan, number)
         seen, regions = self.job.detections(plan, number), self.job.regions(number)
         picture = overlay.debug(self._look(number), number, seen, regions)
-        images.write(self.job.debug_path(number), picture, stamp)
+        images.write(self.job.debug_path(number), picture, stamp, self.context.options.png)
 
     def _detector(self, name: str) -> Detector:
         if name not in self._made:
@@ -229,7 +240,8 @@ class Worker:
             while pending:
                 began = time.monotonic()
                 if not self._take(task, pending, step):  # others are at it: look again, but do not do only that
-                    self.context.stop.wait(min(_LONGEST_NAP_S, max(_NAP_S, 5 * (time.monotonic() - began))))
+                    with self.context.timed("waiting"):
+                        self.context.stop.wait(min(_LONGEST_NAP_S, max(_NAP_S, 5 * (time.monotonic() - began))))
 
     def _take(self, task: _Task, pending: dict[int, list[int]], step: Step) -> bool:
         """Cross out what others finished and do one block; False when there is none to be had."""
@@ -344,16 +356,15 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
     context, missing = context.equipped(job.lacks, job.rate)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
-    with worker.joined(every=every), _helpers(job, context.options):
+    with worker.joined(every=every), _helpers(job, context):
         worker.work()
 
 
 @contextmanager
-def _helpers(job: Job, options: Options) -> Iterator[None]:
+def _helpers(job: Job, context: Context) -> Iterator[None]:
     """The other worker processes; they end by themselves, or are asked to when this one does not get through."""
-    context = multiprocessing.get_context("spawn")
-    arguments = (job, options)
-    helpers = [context.Process(target=_help, args=arguments) for _ in range(options.workers - 1)]
+    options, spawning = context.options, multiprocessing.get_context("spawn")
+    helpers = [spawning.Process(target=_help, args=(job, options)) for _ in range(options.workers - 1)]
     for helper in helpers:
         helper.start()
     try:
@@ -363,8 +374,9 @@ def _helpers(job: Job, options: Options) -> Iterator[None]:
             helper.terminate()
         raise
     finally:
-        for helper in helpers:
-            helper.join()
+        with context.timed("waiting"):
+            for helper in helpers:
+                helper.join()
 
 
 def _help(job: Job, options: Options) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conftest import picture
 from faceblur import images
 from faceblur.errors import SourceError, UsageError
+from faceblur.options import PNG
 
 stamps = st.text("0123456789abcdef", min_size=1, max_size=64)
 A_FILE = Path("frame.png")
@@ -262,3 +263,22 @@ def test_a_picture_for_people_shows_what_it_should(name: str) -> None:
 def test_a_picture_of_another_kind_is_refused_by_name(name: str) -> None:
     with pytest.raises(UsageError, match=rf"{name}: a picture must end in .jpg or .png"):
         images.encode_as(picture(), Path(name))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("packing", PNG)
+def test_every_packing_holds_the_same_pixels(packing: str, kind: type) -> None:
+    image = np.random.default_rng(1).integers(0, np.iinfo(kind).max + 1, (9, 14, 4)).astype(kind)
+    assert np.array_equal(images.decode(images.encode(image, packing), A_FILE), image)
+
+
+@pytest.mark.parametrize("packing", PNG)
+def test_a_frame_shows_what_it_was_written_with_however_it_is_packed(tmp_path: Path, packing: str) -> None:
+    images.write_frame(tmp_path / "a.png", picture(), "12ab", packing)
+    assert images.fingerprint(tmp_path / "a.png") == "12ab"
+
+
+def test_a_raw_picture_is_the_largest_and_a_small_one_the_smallest() -> None:
+    smooth = np.repeat(np.arange(200, dtype=np.uint8)[:, None, None], 300, axis=1).repeat(3, axis=2)
+    small, fast, raw = (len(images.encode(smooth, packing)) for packing in PNG)
+    assert small < fast < smooth.nbytes < raw

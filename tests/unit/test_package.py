@@ -18,6 +18,12 @@ def test_import_alone_loads_nothing_heavy() -> None:
     assert not {"cv2", "av", "numpy", "click", "onnxruntime"} & set(loaded)
 
 
+def test_what_is_slow_to_import_and_seldom_needed_waits_until_it_is() -> None:
+    code = "import sys, faceblur.pipeline; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"scipy", "onnxruntime", "skimage", "rich"} & set(loaded)
+
+
 @pytest.mark.parametrize("name", faceblur.__all__)
 def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert getattr(faceblur, name).__doc__

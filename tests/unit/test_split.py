@@ -248,6 +248,14 @@ def test_a_disk_too_small_is_noticed_before_it_fills(
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_raw_frames_are_known_to_need_more_room(clip: Path, context: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 12 * 96 * 64 * 2))
+    with pytest.raises(OutputError, match="free some space"):
+        split(clip, context(png="raw"))
+    assert len(split(clip, context(png="fast")).frame_numbers()) == 12
+
+
 def cut_mp4(path: Path) -> Path:
     clip = write_clip(path.with_name("whole.mkv"), moving_face(50))
     clock = media.Clock(Fraction(1, 25), tuple(range(50)), 50)

@@ -566,3 +566,13 @@ def test_alpha_stays_beside_what_is_hidden(tmp_path: Path, context: Make) -> Non
     before, after = images.read(job.frame_path(1)), images.read(job.blurred_path(1))
     assert before.shape == after.shape == (64, 96, 4)
     assert (after[28, 12] == (0, 0, 0, 255)).all()
+
+
+def test_frames_that_are_packed_otherwise_need_no_work_anew(clip: Path, context: Make) -> None:
+    job = split(clip, context(png="raw"))
+    blur(job, context(png="small"))
+    before = times(job)
+    job.remove_source_frames()
+    split(clip, context(png="fast"))
+    blur(job, context(png="fast"), every=True)
+    assert rewritten(before, times(job)) == set()

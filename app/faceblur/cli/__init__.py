@@ -20,6 +20,8 @@ from faceblur.cli.common import (
     FRAMES,
     METADATA,
     OUT,
+    PACKING,
+    PROFILE,
     SPLIT,
     begin,
     common,
@@ -56,7 +58,7 @@ def cli(ctx: click.Context, input_: Path, output_: Path) -> None:
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@options(SPLIT, DAMAGED, BLUR, DEBUG, OUT, FRAMES, DIRECT, METADATA)
+@options(SPLIT, DAMAGED, PACKING, BLUR, DEBUG, OUT, FRAMES, DIRECT, METADATA, PROFILE)
 @click.pass_context
 def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
     """Everything: split, blur, assemble. SOURCE is a video, a photo, or a folder of photos and videos.
@@ -73,7 +75,7 @@ def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
 
 @cli.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@options(SPLIT, DAMAGED)
+@options(SPLIT, DAMAGED, PACKING)
 @click.pass_context
 def split(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
     """Split videos into numbered frames."""
@@ -90,7 +92,7 @@ def split(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
 
 @cli.command()
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
-@options(BLUR, DEBUG)
+@options(PACKING, BLUR, DEBUG)
 @click.pass_context
 def blur(ctx: click.Context, /, jobs: Sequence[str], **given: Any) -> None:
     """Find and blur faces in frames, together with whoever else does. Without JOB: every job there is."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import AUDIO, CODECS, KINDS, OVERLAYS, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
+from faceblur.options import AUDIO, CODECS, KINDS, OVERLAYS, PNG, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
 from faceblur.progress import KINDS as PROGRESS
 from faceblur.progress import Progress, create
 from faceblur.stop import Stop
@@ -103,6 +103,7 @@ SPLIT = (
     option("--overlay", metavar="WHAT", help=f"Draw in the corner: {','.join(OVERLAYS)}."),
 )
 DAMAGED = (option("--damaged", type=click.Choice(["refuse", "accept"]), default="refuse", help="Damaged sources."),)
+PACKING = (option("--png", type=click.Choice(PNG), default=DEFAULTS.png, help="How frame files are packed: README."),)
 SOLVE = (
     option(
         "--threshold",
@@ -151,6 +152,7 @@ OUT = (
 METADATA = (option("--keep-metadata", metavar="WHAT", help="Keep in photos: date,camera. All else is always dropped."),)
 FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsewhere."),)
 DIRECT = (option("--no-frames", is_flag=True, help="Write no frame files: quicker, and nothing to review by hand."),)
+PROFILE = (option("--profile", is_flag=True, help="Tell where the time of this process went."),)
 FRAMES = (
     option("--frames", type=click.Choice(["keep", "delete"]), default="keep", help="After the video is checked."),
 )

@@ -8,7 +8,6 @@ to one another at the least total cost (Kuhn, 1955; Jonker and Volgenant, 1987).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from faceblur.temporal.shots import Indices, Places, Reals, Shot
 
@@ -117,6 +116,8 @@ class _Chains:
         if (good.sum(axis=0) <= 1).all() and (good.sum(axis=1) <= 1).all():
             chain, column = np.nonzero(good)
             return chain, rows[column]
+        from scipy.optimize import linear_sum_assignment  # takes most of a second, and is seldom needed
+
         chains, columns = np.nonzero(good.any(axis=1))[0], np.nonzero(good.any(axis=0))[0]
         part = np.ix_(chains, columns)
         i, j = linear_sum_assignment(np.where(good[part], cost[part] + self._worth[rows[columns]], 1e3))
