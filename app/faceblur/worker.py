@@ -158,9 +158,8 @@ class Worker:
         self.job.write_evidence(name, number, found, of)
         self._view(number, of, image)
         for passed in range(max(plan.first, number - plan.every.get(name, 1)) + 1, number + 1):
-            if self.job.motion(passed) is None:
-                with suppress(SourceError):  # of the frame before, which is told where that one is detected
-                    self._move(passed)
+            with suppress(SourceError):  # of the frame before, which is told where that one is detected
+                self._move(passed)
 
     def _look(self, number: int) -> images.Image:
         """A frame as detectors and people see it."""
@@ -174,21 +173,23 @@ class Worker:
         return origin.video.colour[2] if origin else UNKNOWN
 
     def _move(self, number: int) -> None:
-        """Measure how the camera moved since the frame before."""
-        (of_before, before), (of, after) = (self._view(n, self.job.fingerprint(n)) for n in (number - 1, number))
-        width = images.size(self.job.frame_path(number))[0]
-        with self.context.timed("motion"):
-            moved = motion.between(before, after, width)
-        self.job.write_motion(number, moved, (of_before, of))
+        """Measure how the camera moved since the frame before, unless that is known."""
+        of = (self.job.fingerprint(number - 1), self.job.fingerprint(number))
+        if self.job.motion(number, of) is None:
+            before, after = self._view(number - 1, of[0]), self._view(number, of[1])
+            width = images.size(self.job.frame_path(number))[0]
+            with self.context.timed("motion"):
+                moved = motion.between(before, after, width)
+            self.job.write_motion(number, moved, of)
 
-    def _view(self, number: int, of: str, image: images.Image | None = None) -> tuple[str, images.Image]:
-        """The fingerprint `of` a frame and its small picture, which is kept, as frames after it need it too."""
+    def _view(self, number: int, of: str, image: images.Image | None = None) -> images.Image:
+        """The small picture of a frame whose fingerprint is `of`; it is kept, as frames after it need it too."""
         if self._views.get(number, ("",))[0] != of:
             whole = self._look(number) if image is None else image
             near = {n: view for n, view in self._views.items() if abs(n - number) <= _NEAR}
             with self.context.timed("motion"):
                 self._views = near | {number: (of, motion.small(whole))}
-        return self._views[number]
+        return self._views[number][1]
 
     def _render(self, plan: Plan, number: int) -> None:
         if self.job.is_retouched(number):
