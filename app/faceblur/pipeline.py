@@ -51,7 +51,7 @@ def sources(path: Path, context: Context) -> list[Source]:
         for file in sorted(here / n for n in names if not n.startswith(".")):
             if file.exists() and not file.is_file():
                 others += 1
-            elif file.suffix.lower() in media.ENDINGS or _is_still(file):
+            elif file.suffix.lower() in (*media.ENDINGS, *stills.ENDINGS) or _is_still(file):
                 part = file.relative_to(path)
                 found.append(Source(file, catalog.job_name(Path("-".join((name, *part.parts)))), out / part))
             else:
@@ -59,7 +59,7 @@ def sources(path: Path, context: Context) -> list[Source]:
     if not found:
         raise UsageError(f"{path} has no frames (frame_0000000001.png …), no photos and no videos in it")
     if others:
-        context.progress.say(f"{path}: {others} files are neither photos nor videos, and were left alone")
+        context.progress.say(f"{path}: {others} of its files are neither photos nor videos, and were left alone")
     return found
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from conftest import RUN, moving_face, picture, pictures, play, write_clip
+from conftest import GREEN, RUN, moving_face, picture, pictures, play, write_clip
 from faceblur import media
 from faceblur.context import Context
 from faceblur.errors import MediaError, SourceError
@@ -610,6 +610,17 @@ def test_the_facts_of_a_video_survive_json(tmp_path: Path) -> None:
 
 
 # Interlaced sources
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_an_animated_webp_is_a_video(tmp_path: Path, context: Callable[..., Context], bare: bool) -> None:
+    source, times_ms = tmp_path / "moving.webp", [100, 40, 300, 40, 70]
+    first, *rest = (Pillow.fromarray(p[:, :, ::-1]) for p in moving_face(5))
+    first.save(source, save_all=True, append_images=rest, duration=times_ms, lossless=True)
+    out = run(source, context(no_frames=bare, style="solid", out=tmp_path / "out.mkv"))
+    assert play(out).times == [Fraction(sum(times_ms[:i]), 1000) for i in range(5)]
+    assert not any(np.all(shown == GREEN, axis=2).any() for shown in pictures(out))
+
 
 BAR = 16  # pixels that a bar of light is wide; it moves by four from field to field
 

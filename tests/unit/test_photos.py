@@ -136,6 +136,14 @@ def test_a_folder_comes_out_as_a_folder_of_the_same_names(tmp_path: Path, contex
     assert {p: p.read_bytes() for p in base.rglob("*") if p.is_file()} == before
 
 
+def test_what_is_called_a_photo_and_is_none_is_told(tmp_path: Path, context: Make) -> None:
+    (tmp_path / "trip").mkdir()
+    (tmp_path / "trip" / "a.jpg").write_text("not a photo")
+    [source] = sources(tmp_path / "trip", context())
+    with pytest.raises(SourceError, match=r"a\.jpg"):
+        run_each(source, context())
+
+
 def test_a_folder_goes_where_it_is_told(tmp_path: Path, context: Make) -> None:
     photo(tmp_path / "trip" / "sub" / "a.jpg")
     options = context(out=tmp_path / "there")

@@ -1,5 +1,6 @@
 """Reading videos: probe a file, and its frames in order of time, upright."""
 
+import io
 import itertools
 import math
 import struct
@@ -14,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import av
 import numpy as np
+from PIL import Image, ImageSequence
 
 from faceblur.domain import Json
 from faceblur.errors import SourceError
@@ -24,6 +26,7 @@ from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, 
 
 READING = 3  # part of what a frame is: count up when frames come out otherwise
 
+_WEBP_ANIMATION = 2  # the flag in the header of an extended WebP
 _INTERLACED = (2, 3, 4, 5)  # of FFmpeg's field orders
 
 T = TypeVar("T")
@@ -310,13 +313,33 @@ class Reader:
 def opened(path: Path) -> Any:
     """An open container, to be closed by a `with`."""
     try:
-        return av.open(path, metadata_errors="replace")
+        return av.open(_readable(path), metadata_errors="replace")
     except FileNotFoundError as error:
         raise SourceError(f"{path} does not exist") from error
     except IsADirectoryError as error:
         raise SourceError(f"{path} is a folder, not a video") from error
     except (av.FFmpegError, OSError) as error:
         raise SourceError(f"{path} cannot be read as a video: {error.strerror}") from error
+
+
+def _readable(path: Path) -> Path | io.BytesIO:
+    """The file, or for an animated WebP, which FFmpeg does not decode, the same pictures and times as an APNG."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X" or not head[20] & _WEBP_ANIMATION:
+        return path
+    packed = io.BytesIO()
+    try:
+        with Image.open(path) as animation:
+            times_ms = []
+            for frame in ImageSequence.Iterator(animation):
+                frame.load()  # only then is known how long it is shown
+                times_ms.append(frame.info["duration"])
+            animation.seek(0)
+            animation.save(packed, "PNG", save_all=True, duration=times_ms, disposal=0, blend=0, compress_level=1)
+    except (OSError, EOFError, KeyError, ValueError, SyntaxError, MemoryError) as error:
+        raise SourceError(f"{path} cannot be read as an animation: {error}") from error
+    return io.BytesIO(packed.getvalue())
 
 
 def video_stream(container: Any, path: Path) -> Any:

@@ -16,6 +16,7 @@ KINDS = {
     "heic": (".heic", ".heif"),
     "avif": (".avif",),
 }
+ENDINGS = tuple(ending for endings in KINDS.values() for ending in endings)
 NAMES = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "tiff": "TIFF", "bmp": "BMP", "heic": "HEIC", "avif": "AVIF"}
 LOSSLESS = ("png", "tiff", "bmp", "gif")
 HEIC_HINT = "HEIC photos need one more package: pip install 'faceblur[heic]'"
@@ -23,6 +24,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _HOLD_16_BITS = ("png", "tiff")
 _HOLD_ALPHA = ("png", "webp", "tiff", "heic", "avif")
+_WEBP_ANIMATION = 2  # the flag in the header of an extended WebP
 _AVIF = (b"avif",)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 _SEQUENCES = (b"avis", b"msf1", b"hevc", b"hevx")
@@ -31,7 +33,7 @@ _SEQUENCES = (b"avis", b"msf1", b"hevc", b"hevx")
 def is_still(path: Path) -> bool:
     """Whether a file is a photo, by its content: JPEG, PNG, WebP, TIFF, BMP, HEIC, AVIF, or a GIF of one picture.
 
-    An animated GIF or PNG is a video and gives False, as does whatever is no picture. SourceError for a file that
+    An animated GIF, PNG or WebP is a video and gives False, as does whatever is no picture. SourceError for a file that
     cannot be read, and for animations that no decoder here can read: as a video they would lose their pictures.
     """
     try:
@@ -40,9 +42,7 @@ def is_still(path: Path) -> bool:
             data = head + file.read() if _may_move(head) else head
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from error
-    if (data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and data[20:21] and data[20] & 2) or (
-        data[4:8] == b"ftyp" and data[8:12] in _SEQUENCES
-    ):
+    if data[4:8] == b"ftyp" and data[8:12] in _SEQUENCES:
         raise SourceError(f"{path} is an animation of a kind that cannot be read; convert it to a video first")
     return kind(data) is not None and not _moves(data)
 
@@ -112,6 +112,8 @@ def _may_move(head: bytes) -> bool:
 
 
 def _moves(data: bytes) -> bool:
+    if data[:4] == b"RIFF":
+        return data[8:16] == b"WEBPVP8X" and bool(data[20:21]) and bool(data[20] & _WEBP_ANIMATION)
     if data.startswith(PNG_SIGNATURE):
         # The animation control has to come before the picture data, or the file is not animated.
         return b"acTL" in data[: max(0, data.find(b"IDAT"))]
