@@ -32,6 +32,8 @@ class Network:
         _lend_memory(onnxruntime)
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.enable_mem_pattern = False
+        # Threads that wait for work by spinning take the processors from decoding and measuring motion.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = [p for p in _PROVIDERS if p in onnxruntime.get_available_providers()]
         self._session = onnxruntime.InferenceSession(_model(path, any_size), options, providers=providers)
         self._input = self._session.get_inputs()[0].name
