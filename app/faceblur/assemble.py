@@ -176,8 +176,6 @@ class _Assembly:
         if likely:
             moments = "1 moment is" if likely == 1 else f"{likely} moments are"
             self.context.progress.say(f"{moments} worth a look: faceblur doubts {self.job.name}")
-        made = self.job.report()["blurred"]
-        self.context.progress.detail(f"{target}: checked, {made['size'] / 1e6:.1f} MB in {made['seconds']:.1f} s")
         frames, regions = facts["frames"], facts["regions"]
         text = f"{target}: {f'{frames} frames, ' if frames > 1 else ''}{report.summary(facts)}"
         self.context.progress.result(text, output=str(target), frames=frames, regions=regions)

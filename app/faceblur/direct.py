@@ -49,7 +49,7 @@ def direct(source: Path, context: Context, called: str = "") -> Path:
 def _opened(path: Path, wanted: media.Recipe, *, accept_damaged: bool) -> Photo | media.Reader:
     if stills.is_still(path):
         return Photo(path, wanted, accept_damaged=accept_damaged)
-    return media.Reader(path, media.probe(path), wanted)
+    return media.Reader(path, media.probe(path), wanted, steady=accept_damaged)
 
 
 def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, context: Context) -> Path:
@@ -245,7 +245,7 @@ class DirectFilm(Film):
             return picture
 
         name = "encode" if kind == "blurred" else "encode debug"
-        frames = self.context.timing("decode", media.Reader(self.reader.path, self.reader.video, self.reader.recipe))
+        frames = self.context.timing("decode", self.reader.again())
         with self.context.progress.step(self.job.name, name, len(plan.numbers)) as step:
             for _, picture in self.context.ahead(redacted, enumerate(frames, start=1), most=3):
                 yield picture

@@ -22,7 +22,8 @@ _BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips a
 def split(source: Path, context: Context) -> Job:
     """Write the frames of a source that are not there yet, and their times. Returns the job."""
     catalog.check_source(source)
-    sha256, reader = context.sha256(source), media.Reader(source, media.probe(source), recipe(context.options))
+    sha256, accepted = context.sha256(source), context.options.damaged == "accept"
+    reader = media.Reader(source, media.probe(source), recipe(context.options), steady=accepted)
     while True:
         job = _job(source, sha256, context)
         with context.alone(job.split_claim, f"{job.name} is being split by another process; waiting"):

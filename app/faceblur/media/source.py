@@ -195,16 +195,19 @@ def probe(path: Path) -> Video:
 
 
 class Reader:
-    """The frames of a video in order of time, upright, one pass.
+    """The frames of a video in order of time, upright, one pass; several passes may be asked for with `again`.
+
+    With `steady` one thread decodes: what several make up for damaged parts differs from pass to pass.
 
     After the pass `damaged` counts what could not be decoded, was marked corrupt, or is missing at the end, and
     `moved` the time stamps that had to be made up or moved because they did not rise.
     """
 
-    def __init__(self, path: Path, video: Video, recipe: Recipe = Recipe()) -> None:
+    def __init__(self, path: Path, video: Video, recipe: Recipe = Recipe(), *, steady: bool = False) -> None:
         self.path = path
         self.video = video
         self.recipe = recipe
+        self.steady = steady
         self.damaged = 0
         self.moved = 0
         self._last: int | None = None
@@ -225,6 +228,10 @@ class Reader:
         width, height = self.video.width, self.video.height
         scale = self.recipe.scale
         return (scale, max(2, round(height * scale / width / 2) * 2)) if scale and scale != width else (width, height)
+
+    def again(self) -> "Reader":
+        """The same frames, for another pass."""
+        return Reader(self.path, self.video, self.recipe, steady=self.steady)
 
     def __iter__(self) -> Iterator[Timed]:
         frames, rotation = self._timed(), self.video.rotation
@@ -250,7 +257,10 @@ class Reader:
         """
         with opened(self.path) as container:
             stream = container.streams[self.video.stream]
-            stream.thread_type = "AUTO"
+            if self.steady:
+                stream.codec_context.thread_count = 1
+            else:
+                stream.thread_type = "AUTO"
             seeked = first is not None and _went(container, stream, first - 2 * step * self.video.interlaced)
             frames = self._frames(container, stream, seeked=seeked)
             head = next(frames, None) if seeked else None
