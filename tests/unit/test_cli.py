@@ -231,6 +231,25 @@ def test_clean_keeps_the_video_and_all_removes_it_and_never_the_source(clip: Pat
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["clip.mp4"]
 
 
+def test_the_video_of_a_folder_of_frames_gets_the_name_that_was_asked_for(clip: Path, tmp_path: Path) -> None:
+    faceblur("split", "input/clip.mp4", cwd=tmp_path)
+    (tmp_path / "mine").mkdir()
+    for frame in sorted((tmp_path / "input/clip").glob("frame_*.png")):
+        shutil.copy(frame, tmp_path / "mine")
+    done = faceblur("run", "mine", "--fps", "25", "-o", "mine.mp4", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "mine.mp4").is_file()
+
+
+def test_a_folder_of_photos_and_videos_goes_into_the_folder_that_was_asked_for(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "trip").mkdir()
+    shutil.copy(clip, tmp_path / "trip")
+    done = faceblur("run", "trip", "-o", "there", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there/clip.mp4").is_file()
+    assert faceblur("run", "trip", "-o", "there/clip.mp4", cwd=tmp_path).returncode == 7
+
+
 def test_clean_detections_makes_them_due_again(clip: Path, tmp_path: Path) -> None:
     faceblur("run", "input/clip.mp4", cwd=tmp_path)
     assert faceblur("clean", "clip", "--detections", "null", cwd=tmp_path).returncode == 0

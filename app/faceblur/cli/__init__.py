@@ -67,8 +67,7 @@ def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
     """
     from faceblur import pipeline
 
-    several = len(sources) > 1 or Path(sources[0]).is_dir()
-    context = begin(ctx, given, 2 if several else 1)
+    context = begin(ctx, given, len(sources))
     found = [part for source in sources for part in pipeline.sources(Path(source), context)]
     each(context, found, lambda source: pipeline.run_each(source, context))
 
