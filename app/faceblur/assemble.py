@@ -205,10 +205,7 @@ class FrameFilm(Film):
 
     def stamps(self, plan: Plan, kind: str) -> list[str]:
         """The stamps that the frames must have, in order; IncompleteError unless all of them are there and have it."""
-        stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
-        stamps = [stamp_of(plan, number) for number in plan.numbers]
-        if not self.job.is_solved(plan):  # after the stamps were taken, so that they are those of this plan
-            raise IncompleteError(f"the regions of {self.job.name} are not those of its evidence and options: run blur")
+        stamps = super().stamps(plan, kind)
         due = []
         for number in plan.numbers:
             self.context.stop.check()

@@ -30,7 +30,7 @@ def direct(source: Path, context: Context, called: str = "") -> Path:
     stored as with frames, and for them too.
     """
     if context.options.overlay:
-        raise UsageError("--overlay draws into frames: leave out --no-frames")
+        raise UsageError("--overlay draws into frame files: photos and --no-frames have none; leave it out")
     sha256 = context.sha256(source)
     footage = _opened(source, recipe(context.options), accept_damaged=context.options.damaged == "accept")
     origin = begun(source, sha256, footage, context.options)
@@ -219,16 +219,6 @@ class DirectFilm(Film):
         super().__init__(job, context)
         self.reader = reader
 
-    def stamps(self, plan: Plan, kind: str) -> list[str]:
-        """What each picture is made from; IncompleteError when its regions are not those of now."""
-        stamp_of = self.job.blurred_stamp if kind == "blurred" else self.job.debug_stamp
-        stamps = [stamp_of(plan, number) for number in plan.numbers]
-        if not self.job.is_solved(plan):
-            raise IncompleteError(
-                f"the regions of {self.job.name} are not those of its evidence and options: run again"
-            )
-        return stamps
-
     def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[media.Picture]:
         """The frames, each redacted; SourceError when this pass gives other frames than the one before."""
         made = {"blurred": self._blurred, "debug": self._debug}[kind]
@@ -255,16 +245,10 @@ class DirectFilm(Film):
     def _check(self, number: int, frame: media.Timed) -> None:
         """SourceError unless this is the frame that was looked at under this number."""
         origin = self.job.origin()
-        known = origin and number <= len(origin.shown.pts)
-        if (
-            not origin
-            or not known
-            or (frame.pts - origin.offset, frame.checksum)
-            != (
-                origin.shown.pts[number - 1],
-                origin.checksums[number - 1],
-            )
-        ):
+        expected = None
+        if origin and number <= len(origin.checksums):
+            expected = (origin.shown.pts[number - 1] + origin.offset, origin.checksums[number - 1])
+        if (frame.pts, frame.checksum) != expected:
             raise SourceError(
                 f"{self.reader.path}: frame {number} is another than when faces were looked for; "
                 f"run `faceblur clean {self.job.name}` and start again"

@@ -125,8 +125,8 @@ class Film:
         return self.job.clock(plan, self.context.options.fps)
 
     def stamps(self, plan: Plan, kind: str) -> list[str]:
-        """The stamps that the pictures must have, in order; IncompleteError unless all of them can be had."""
-        raise NotImplementedError
+        """The stamps that the pictures must have, in order; IncompleteError when their regions are not those of now."""
+        return self.job.stamps(plan, kind)
 
     def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[media.Picture]:
         """The pictures, each of them made from what its stamp says."""

@@ -126,6 +126,11 @@ def _toned(transfer: int) -> NDArray[np.uint8]:
     return table
 
 
+def is_animated_webp(head: bytes) -> bool:
+    """Whether a file that begins like this is a WebP of several pictures: it says so in its extended header."""
+    return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20:21]) and bool(head[20] & 2)
+
+
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file; SourceError when it cannot be read."""
     try:

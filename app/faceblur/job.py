@@ -407,6 +407,15 @@ class Job:
         shown = [r.to_json() for r in self.regions(number)]
         return digest("debug", overlay.VERSION, self.blurred_stamp(plan, number), seen, shown)
 
+    def stamps(self, plan: Plan, kind: str) -> list[str]:
+        """Those of all "blurred" or "debug" pictures, in order; IncompleteError while the regions are not current."""
+        stamp_of = self.blurred_stamp if kind == "blurred" else self.debug_stamp
+        stamps = [stamp_of(plan, number) for number in plan.numbers]
+        if not self.is_solved(plan):  # after the stamps were taken, so that they are those of this plan
+            why = f"the regions of {self.name} are not those of its evidence and options"
+            raise IncompleteError(f"{why}: run blur, or without frame files run its source again")
+        return stamps
+
     def is_rendered(self, plan: Plan, number: int) -> bool:
         """Whether the frame's blurred picture, and its debug picture if asked for, is there, whole and current."""
         stamp = images.read_stamp(self.blurred_path(number))
@@ -583,8 +592,8 @@ class DirectJob(Job):
     def extent(self) -> tuple[int, int, int, int]:
         """First and last number, width and height of the frames; IncompleteError while they are not known."""
         origin = self.origin()
-        if origin is None:
-            raise IncompleteError(f"nothing is known about the frames of {self.name}: run it again")
+        if origin is None or origin.state != "complete":
+            raise IncompleteError(f"{self.name} was not looked through to its end: run its source again")
         return 1, len(origin.shown.pts), origin.width, origin.height
 
     def blurred_stamp(self, plan: Plan, number: int, regions: Sequence[Region] | None = None) -> str:

@@ -24,6 +24,7 @@ TTA = ("none", "flip", "scales", "full")
 STYLES = ("blur", "pixelate", "solid")
 SHAPES = ("ellipse", "box")
 AUDIO = ("keep", "drop", "distort")
+METADATA = ("date", "camera")
 SUBTITLES = ("drop", "keep")
 OVERLAYS = ("time", "frame")
 PNG = ("small", "fast", "raw")
@@ -104,6 +105,8 @@ class Options:
         _one_of("png", self.png, PNG)
         for name in self.overlay:
             _one_of("overlay", name, OVERLAYS)
+        for name in self.keep_metadata:
+            _one_of("keep-metadata", name, METADATA)
         for name in self.hide:
             _one_of("hide", name, KINDS)
         _one_of("tta", self.tta, TTA)

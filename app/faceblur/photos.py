@@ -113,18 +113,13 @@ class Print:
 
     def stamps(self, plan: Plan, kind: str) -> list[str]:
         """What the picture is made from; IncompleteError when its regions are not those of now."""
-        if not self.job.is_solved(plan):
-            raise IncompleteError(f"the regions of {self.job.name} are not those of its evidence and options")
-        return [self.job.blurred_stamp(plan, 1) if kind == "blurred" else self.job.debug_stamp(plan, 1)]
+        return self.job.stamps(plan, kind)
 
     def write(self, path: Path, plan: Plan, kind: str, stamps: Sequence[str]) -> Json:
         """Write the photo, redacted, or without a region only stripped of its metadata, and read it again."""
-        regions, still, keep = self.job.regions(1), self.photo.still, self.context.options.keep_metadata
         if kind == "debug":
-            [seen] = self.photo
-            picture = overlay.debug(images.plain(seen.image), 1, self.job.detections(plan, 1), regions)
-            files.write(path, images.encode(picture))
-            return {}
+            return self._write_debug(path, plan)
+        regions, still, keep = self.job.regions(1), self.photo.still, self.context.options.keep_metadata
         if stamps != [self.job.blurred_stamp(plan, 1, regions)]:
             raise IncompleteError(f"the regions of {self.job.name} changed meanwhile: run again")
         image, stripped = still.image, False
@@ -136,3 +131,9 @@ class Print:
         if still.changes:
             self.context.progress.warn(f"{self.photo.path.name} cannot be repeated in all: {', '.join(still.changes)}")
         return stills.verify(path, still, image, kept=keep, stripped=stripped) | {"changes": list(still.changes)}
+
+    def _write_debug(self, path: Path, plan: Plan) -> Json:
+        [seen] = self.photo
+        picture = overlay.debug(images.plain(seen.image), 1, self.job.detections(plan, 1), self.job.regions(1))
+        files.write(path, images.encode(picture))
+        return stills.measure(path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from faceblur import detectors, weights
 from faceblur.domain import Box, Json, Region
+from faceblur.errors import FaceblurError
 from faceblur.job import Job
 from faceblur.plan import Plan
 from faceblur.redaction import Style, redact
@@ -49,7 +50,7 @@ def models(name: str) -> list[Json]:
     """The files of weights that a detector goes by; none for those of another package."""
     try:
         rows = [weights.entry(file) for file in detectors.needs(name)]
-    except Exception:  # a detector of an older version, whose evidence still counts
+    except FaceblurError:  # a detector of an older version, whose evidence still counts
         return []
     return [{"file": row.file, "sha256": row.sha256} for row in rows]
 

@@ -62,7 +62,8 @@ def lines(states: Sequence[Json]) -> list[str]:
 
 def _lines(state: Json) -> list[str]:
     workers = {None: "", 0: ""}.get(state["workers"], f", {state['workers']} at work")
-    head = f"{state['job']}: {state['frames']} frames{'' if state['files'] else ', without files'}{workers}"
+    count = "1 frame" if state["frames"] == 1 else f"{state['frames']} frames"
+    head = f"{state['job']}: {count}{'' if state['files'] else ', without files'}{workers}"
     if state["problem"]:
         return [head, f"  {state['problem']}"]
     result = [head]

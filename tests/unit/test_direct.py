@@ -173,7 +173,7 @@ def test_the_debug_video_is_made_too(clip: Path, context: Make) -> None:
 
 
 def test_captions_need_frames(clip: Path, context: Make) -> None:
-    with pytest.raises(UsageError, match="leave out --no-frames"):
+    with pytest.raises(UsageError, match="leave it out"):
         direct(clip, context(overlay=("time",)))
 
 

@@ -622,6 +622,16 @@ def test_an_animated_webp_is_a_video(tmp_path: Path, context: Callable[..., Cont
     assert not any(np.all(shown == GREEN, axis=2).any() for shown in pictures(out))
 
 
+@pytest.mark.parametrize("length", [16, 20, 21, 40])
+def test_a_cut_animated_webp_is_a_source_error(tmp_path: Path, length: int) -> None:
+    source = tmp_path / "moving.webp"
+    first, *rest = (Pillow.fromarray(p) for p in moving_face(3))
+    first.save(source, save_all=True, append_images=rest)
+    source.write_bytes(source.read_bytes()[:length])
+    with pytest.raises(SourceError, match=r"moving\.webp"):
+        media.probe(source)
+
+
 BAR = 16  # pixels that a bar of light is wide; it moves by four from field to field
 
 

@@ -15,7 +15,9 @@ from faceblur.context import Context
 from faceblur.detectors.null import Null
 from faceblur.errors import FaceblurError, SourceError, UsageError
 from faceblur.job import DirectJob
+from faceblur.options import METADATA, Options
 from faceblur.pipeline import Source, run, run_each, sources
+from faceblur.verify import verify
 
 Make = Callable[..., Context]
 FACE = (20, 16, 52, 48)
@@ -191,3 +193,22 @@ def test_a_photo_that_somebody_else_put_there_is_not_written_over(tmp_path: Path
     with pytest.raises(FaceblurError, match="did not make it"):
         run(photo(tmp_path / "face.jpg"), context(out=target))
     assert target.read_bytes() == before
+
+
+def test_a_debug_picture_is_what_was_made_too(tmp_path: Path, context: Make) -> None:
+    run(photo(tmp_path / "face.jpg"), context(debug=True))
+    assert verify(context().options.output / "face" / "face-debug.png", context())["checks"]["kind"] == "png"
+
+
+def test_a_group_of_metadata_that_is_none_is_told_before_anything_is_done() -> None:
+    with pytest.raises(UsageError, match="--keep-metadata 'place': must be one of date, camera"):
+        Options(keep_metadata=("place",))
+
+
+def test_the_groups_of_metadata_are_those_that_photos_know() -> None:
+    assert stills.GROUPS == METADATA
+
+
+def test_captions_are_not_for_photos(tmp_path: Path, context: Make) -> None:
+    with pytest.raises(UsageError, match="photos and --no-frames have none"):
+        run(photo(tmp_path / "face.jpg"), context(overlay=("time",)))

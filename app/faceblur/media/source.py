@@ -19,14 +19,13 @@ from PIL import Image, ImageSequence
 
 from faceblur.domain import Json
 from faceblur.errors import SourceError
-from faceblur.images import Pixels
+from faceblur.images import Pixels, is_animated_webp
 from faceblur.media.containers import FAMILIES
 from faceblur.media.fields import deinterlaced
 from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
 
 READING = 3  # part of what a frame is: count up when frames come out otherwise
 
-_WEBP_ANIMATION = 2  # the flag in the header of an extended WebP
 _INTERLACED = (2, 3, 4, 5)  # of FFmpeg's field orders
 
 T = TypeVar("T")
@@ -335,9 +334,8 @@ def opened(path: Path) -> Any:
 def _readable(path: Path) -> Path | io.BytesIO:
     """The file, or for an animated WebP, which FFmpeg does not decode, the same pictures and times as an APNG."""
     with path.open("rb") as file:
-        head = file.read(21)
-    if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X" or not head[20] & _WEBP_ANIMATION:
-        return path
+        if not is_animated_webp(file.read(21)):
+            return path
     packed = io.BytesIO()
     try:
         with Image.open(path) as animation:

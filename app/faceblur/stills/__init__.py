@@ -3,7 +3,7 @@
 Pictures are (H, W, C) uint8 or uint16: C is 1 (grey), 3 (BGR) or 4 (BGRA).
 """
 
-from faceblur.stills.check import again, verify
+from faceblur.stills.check import again, measure, verify
 from faceblur.stills.exif import GROUPS
 from faceblur.stills.kinds import ENDINGS, KINDS, can_write, is_still
 from faceblur.stills.source import MAX_PIXELS, Jpeg, Pixels, Still, read
@@ -22,6 +22,7 @@ __all__ = [
     "can_write",
     "check_target",
     "is_still",
+    "measure",
     "read",
     "strip",
     "verify",

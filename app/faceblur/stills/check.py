@@ -59,11 +59,16 @@ def verify(
     return _facts(found, data) | {"kept": sorted(kept), **facts}
 
 
+def measure(path: Path) -> dict[str, Any]:
+    """Kind, size, depth and a digest of the pixels of a photo, whoever wrote it. Raises SourceError."""
+    data = read_bytes(path)
+    return _facts(parse(data, path), data)
+
+
 def again(path: Path, checks: Mapping[str, Any]) -> list[str]:
     """What differs between a photo now and what `verify` told of it once; nothing when it is the same."""
-    data = read_bytes(path)
     try:
-        now = _facts(parse(data, path), data)
+        now = measure(path)
     except SourceError as error:
         return [str(error)]
     return [f"{name} {is_} instead of {checks.get(name)}" for name, is_ in now.items() if is_ != checks.get(name)]

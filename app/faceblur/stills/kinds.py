@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from faceblur.errors import SourceError, UsageError
+from faceblur.images import is_animated_webp
 
 KINDS = {
     "jpeg": (".jpg", ".jpeg"),
@@ -24,7 +25,6 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _HOLD_16_BITS = ("png", "tiff")
 _HOLD_ALPHA = ("png", "webp", "tiff", "heic", "avif")
-_WEBP_ANIMATION = 2  # the flag in the header of an extended WebP
 _AVIF = (b"avif",)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 _SEQUENCES = (b"avis", b"msf1", b"hevc", b"hevx")
@@ -113,7 +113,7 @@ def _may_move(head: bytes) -> bool:
 
 def _moves(data: bytes) -> bool:
     if data[:4] == b"RIFF":
-        return data[8:16] == b"WEBPVP8X" and bool(data[20:21]) and bool(data[20] & _WEBP_ANIMATION)
+        return is_animated_webp(data)
     if data.startswith(PNG_SIGNATURE):
         # The animation control has to come before the picture data, or the file is not animated.
         return b"acTL" in data[: max(0, data.find(b"IDAT"))]
