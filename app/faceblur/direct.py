@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from faceblur import catalog, images, media, motion, overlay, stills, temporal
+from faceblur import images, media, motion, overlay, stills, temporal
 from faceblur.assemble import Output, Rendition, finish
 from faceblur.context import Context
 from faceblur.domain import Motion, Region
@@ -17,7 +17,7 @@ from faceblur.options import processors
 from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan
 from faceblur.redaction import redact_planes
-from faceblur.split import Footage, Log, Shown, begun, recipe
+from faceblur.split import Footage, Log, Shown, begun, claimed, recipe
 from faceblur.worker import LIKELY, Worker
 
 _USUAL_PX = 1280 * 720  # of a frame
@@ -34,16 +34,8 @@ def direct(source: Path, context: Context, called: str = "") -> Path:
     sha256 = context.sha256(source)
     footage = _opened(source, recipe(context.options), accept_damaged=context.options.damaged == "accept")
     origin = begun(source, sha256, footage, context.options)
-
-    def job_now() -> DirectJob:
-        o = context.options
-        return catalog.job_for(source, sha256, o.input, o.output, make=DirectJob, called=called)
-
-    while True:
-        job = job_now()
-        with context.alone(job.split_claim, f"{job.name} is being worked on by another process; waiting"):
-            if job_now().name == job.name:  # else another source took the name meanwhile
-                return _direct(job, origin, footage, context)
+    with claimed(source, sha256, context, DirectJob, called) as job:
+        return _direct(job, origin, footage, context)
 
 
 def _opened(path: Path, wanted: media.Recipe, *, accept_damaged: bool) -> Photo | media.Reader:

@@ -3,10 +3,11 @@
 import math
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from faceblur import catalog, files, images, media, overlay
 from faceblur.context import Context
@@ -15,6 +16,7 @@ from faceblur.job import Job
 from faceblur.options import Options
 from faceblur.plan import Origin
 
+J = TypeVar("J", bound=Job)
 _BYTES_A_DEEP_PIXEL = 5.0  # of one of 16 bits; measured 4.5
 _BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips at 1080p
 
@@ -24,21 +26,29 @@ def split(source: Path, context: Context) -> Job:
     catalog.check_source(source)
     sha256, accepted = context.sha256(source), context.options.damaged == "accept"
     reader = media.Reader(source, media.probe(source), recipe(context.options), steady=accepted)
+    with claimed(source, sha256, context, Job) as job:
+        _split(job, begun(source, sha256, reader, context.options), reader, context)
+        return job
+
+
+@contextmanager
+def claimed(source: Path, sha256: str, context: Context, make: type[J], called: str = "") -> Iterator[J]:
+    """The job of a source, of the kind `make` and `called` so if a name is given: nobody else's during the block."""
+
+    def now() -> J:
+        return catalog.job_for(source, sha256, context.options.input, context.options.output, make=make, called=called)
+
     while True:
-        job = _job(source, sha256, context)
-        with context.alone(job.split_claim, f"{job.name} is being split by another process; waiting"):
-            if _job(source, sha256, context).name == job.name:  # else another source took the name meanwhile
-                _split(job, begun(source, sha256, reader, context.options), reader, context)
-                return job
+        job = now()
+        with context.alone(job.split_claim, f"{job.name} is being worked on by another process; waiting"):
+            if now().name == job.name:  # else another source took the name meanwhile
+                yield job
+                return
 
 
 def recipe(options: Options) -> media.Recipe:
     """Which frames of a source are asked for."""
     return media.Recipe(options.scale, options.fps, options.start, options.end)
-
-
-def _job(source: Path, sha256: str, context: Context) -> Job:
-    return catalog.job_for(source, sha256, context.options.input, context.options.output, make=Job)
 
 
 def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
