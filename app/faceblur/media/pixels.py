@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Self
 
 import av
+import cv2
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -197,10 +198,11 @@ def image_of(frame: av.VideoFrame, size: tuple[int, int], rotation: int) -> Pixe
     elif layout.chroma == "rgb":
         image = planes(canonical(frame, size))[0]
     else:
-        image = planes(converted(_centred(frame), size, layout.packed))[0]
-        if layout.alpha:  # swscale moves it by a step
-            image = image.copy()
-            image[:, :, 3] = _widened(planes(canonical(frame, size))[-1], layout.depth)
+        # The same as packed, in less than half the time: swscale has no fast way to write BGR in full quality.
+        green, blue, red = planes(converted(_centred(frame), size, "gbrp" if layout.depth == 8 else "gbrp16le"))
+        # Alpha is taken as it is, as swscale moves it by a step.
+        rest = [_widened(planes(canonical(frame, size))[-1], layout.depth)] if layout.alpha else []
+        image = np.asarray(cv2.merge([blue, green, red, *rest]), dtype=green.dtype)
     return np.ascontiguousarray(np.rot90(image, rotation // 90))
 
 
