@@ -6,6 +6,7 @@ also go on as it moved in the picture so far, whatever the camera does. In each 
 to one another at the least total cost (Kuhn, 1955; Jonker and Volgenant, 1987).
 """
 
+import lap
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,10 +117,11 @@ class _Chains:
         if (good.sum(axis=0) <= 1).all() and (good.sum(axis=1) <= 1).all():
             chain, column = np.nonzero(good)
             return chain, rows[column]
-        from scipy.optimize import linear_sum_assignment  # takes most of a second, and is seldom needed
-
         chains, columns = np.nonzero(good.any(axis=1))[0], np.nonzero(good.any(axis=0))[0]
         part = np.ix_(chains, columns)
-        i, j = linear_sum_assignment(np.where(good[part], cost[part] + self._worth[rows[columns]], 1e3))
+        costs = np.where(good[part], cost[part] + self._worth[rows[columns]], 1e3)
+        _, column, _ = lap.lapjv(np.ascontiguousarray(costs), extend_cost=True)  # (rows,), -1 where there is none
+        i = np.nonzero(column >= 0)[0]
+        j = column[i]
         real = good[chains[i], columns[j]]
         return chains[i][real], rows[columns[j]][real]
