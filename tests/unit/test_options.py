@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from faceblur import detectors
 from faceblur.errors import UsageError
-from faceblur.options import KINDS, PHOTO_PRESETS, PRESETS, SUBSTITUTES, TTA, Options
+from faceblur.options import KINDS, LARGE_PRESETS, PHOTO_PRESETS, PRESETS, SUBSTITUTES, TTA, Options, stands_for
 
 
 def test_the_defaults_are_valid() -> None:
@@ -94,7 +94,7 @@ def test_a_preset_stands_for_the_detector_of_what_is_to_be_hidden(preset: str, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("presets", [PRESETS, PHOTO_PRESETS], ids=["videos", "photos"])
+@pytest.mark.parametrize("presets", [PRESETS, LARGE_PRESETS, PHOTO_PRESETS], ids=["videos", "large videos", "photos"])
 def test_a_presets_detector_is_there_and_finds_that_kind(presets: dict[str, dict[str, str]], kind: str) -> None:
     for preset in presets.values():
         [found] = {detectors.TABLE[spec.row].kind for spec in detectors._members(preset[kind])}
@@ -114,10 +114,20 @@ def test_for_photos_a_preset_stands_for_its_detector_for_photos(preset: str) -> 
     assert Options(detector=preset, photos=True).members == (PHOTO_PRESETS[preset]["faces"],)
 
 
-def test_photos_and_videos_have_the_same_presets() -> None:
-    assert {name: set(kinds) for name, kinds in PHOTO_PRESETS.items()} == {
+@pytest.mark.parametrize("preset", LARGE_PRESETS)
+def test_for_large_videos_a_preset_stands_for_its_detector_for_them(preset: str) -> None:
+    assert Options(detector=preset, large=True).members == (LARGE_PRESETS[preset]["faces"],)
+
+
+@pytest.mark.parametrize("presets", [LARGE_PRESETS, PHOTO_PRESETS], ids=["large videos", "photos"])
+def test_all_tables_have_the_same_presets_for_the_same_kinds(presets: dict[str, dict[str, str]]) -> None:
+    assert {name: set(kinds) for name, kinds in presets.items()} == {
         name: set(kinds) for name, kinds in PRESETS.items()
     }
+
+
+def test_all_that_a_preset_may_stand_for_is_known() -> None:
+    assert {"centerface", "centerface@0.75", "fast.1", *PRESETS["fast"].values()} == set(stands_for("fast"))
 
 
 def test_a_preset_and_a_detector_are_united() -> None:

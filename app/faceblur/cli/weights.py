@@ -45,9 +45,9 @@ def weights_fetch(ctx: click.Context, names: Sequence[str]) -> None:
     """Bring model files here; without NAME those of the presets. Stopped, it goes on the next time."""
     from faceblur import detectors
     from faceblur import weights as table
-    from faceblur.options import PHOTO_PRESETS, PRESETS
+    from faceblur.options import PRESETS, stands_for
 
-    members = {member for preset in (*PRESETS.values(), *PHOTO_PRESETS.values()) for member in preset.values()}
+    members = {member for preset in PRESETS for member in stands_for(preset)}
     context = begin(ctx, {})
 
     def one(name: str) -> None:

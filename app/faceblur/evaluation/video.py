@@ -227,7 +227,7 @@ def _labels(faces: Sequence[Sequence[Any]], ignored: Sequence[list[float]]) -> L
 
 def _worker(job: Job, context: Context, detector: str) -> Worker:
     asked = replace(context, options=replace(context.options, detector=detector))
-    return Worker(job, asked.equipped(job.lacks, job.rate)[0])
+    return Worker(job, asked.equipped(job.lacks, job.rate, job.side)[0])
 
 
 def _seeing(plan: Plan, worker: Worker) -> Plan:

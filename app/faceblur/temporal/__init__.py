@@ -26,7 +26,7 @@ from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, fol
 __all__ = ["CUT", "Evidence", "Settings", "Solved", "regions", "solve", "unheard"]
 
 _OUTSIDE = "decision {} lies outside the picture"
-VERSION = 3  # part of every stamp: count up when the regions change
+VERSION = 4  # part of every stamp: count up when the regions change
 _MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
 _AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
 _LEAST_PX = 3.0  # the smallest margin
