@@ -10,8 +10,8 @@ call `solve` again and again on the evidence of its last seconds, and show a fra
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from faceblur import calibration
 from faceblur.domain import Box, Decision, Detection, Doubt, Region
 from faceblur.temporal.doubts import doubts
+from faceblur.temporal.heads import stand_ins
 from faceblur.temporal.links import link
 from faceblur.temporal.shots import CUT, Evidence, Indices, Shot, shots
 from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, follow
@@ -26,7 +27,7 @@ from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, fol
 __all__ = ["CUT", "Evidence", "Settings", "Solved", "regions", "solve", "unheard"]
 
 _OUTSIDE = "decision {} lies outside the picture"
-VERSION = 3  # part of every stamp: count up when the regions change
+VERSION = 4  # part of every stamp: count up when the regions change
 _MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
 _AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
 _LEAST_PX = 3.0  # the smallest margin
@@ -73,18 +74,24 @@ def solve(
     A decision to hide adds a region that goes all around its box. A decision to keep takes a region away only where it
     means the one region that it touches, and never one that a person wants hidden; elsewhere everything stays hidden.
     What could not be done as it was asked becomes a doubt.
+
+    Where faces are looked for too, a head is left out in frames in which the face in it is hidden; see heads.
     """
     for shot in shots(frames, float(tick), settings.agree):
         found: list[list[Region]] = [[] for _ in shot.numbers]
+        faces: list[dict[str, str]] = [{} for _ in shot.numbers]
         tracks, dropped = _tracks(shot, settings, size)
-        for track in tracks:
-            for index, region in _regions(track, settings):
+        for track, others in zip(tracks, stand_ins(tracks, dropped), strict=True):
+            for (index, region), other in zip(_regions(track, settings), others.tolist(), strict=True):
                 found[index].append(region)
+                if other >= 0:
+                    faces[index][track.name] = tracks[other].name
         unsure = defaultdict(list)
         for doubt in doubts(shot, tracks, dropped, size):
             unsure[doubt.number].append(doubt)
-        for number, regions in zip(shot.numbers, found, strict=True):
-            yield _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
+        for number, regions, face_of in zip(shot.numbers, found, faces, strict=True):
+            decided = _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
+            yield _without_heads(decided, face_of)
 
 
 def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> tuple[list[Track], list[Indices]]:
@@ -136,6 +143,16 @@ def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int
     answered = [*hidden, *(found[index] for index in kept)]  # a person has looked there
     open_still = [doubt for doubt in solved.doubts if not _holds(answered, doubt.box)]
     return Solved(number, tuple(rest + hidden), tuple(open_still + doubts))
+
+
+def _without_heads(solved: Solved, face_of: Mapping[str, str]) -> Solved:
+    """A frame without the heads whose face is hidden: `face_of` names, for the track of a head, that of its face.
+
+    After people were heard, so that a head whose face they keep is not left out.
+    """
+    hidden = {region.track for region in solved.regions}
+    rest = tuple(region for region in solved.regions if face_of.get(region.track) not in hidden)
+    return replace(solved, regions=rest)
 
 
 def unheard(decisions: Sequence[Decision], numbers: range) -> list[Doubt]:
