@@ -17,10 +17,11 @@ from fractions import Fraction
 import numpy as np
 
 from faceblur import calibration
-from faceblur.domain import Box, Decision, Detection, Doubt, Region
+from faceblur.domain import Box, Decision, Detection, Doubt, Points, Region
 from faceblur.temporal.doubts import doubts
 from faceblur.temporal.heads import stand_ins
 from faceblur.temporal.links import link
+from faceblur.temporal.outlines import outlines
 from faceblur.temporal.shots import CUT, Evidence, Indices, Shot, shots
 from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, follow
 
@@ -121,8 +122,15 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
     boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
     score = round(calibration.probability(track.odds), 4)
     kind = shot.kinds[track.kind]
-    for offset, (box, how) in enumerate(zip(boxes, track.how.tolist(), strict=True)):
-        yield track.first + offset, Region(Box(*box), kind, _REASONS[how], score, track.name)
+    drawn = outlines(track, settings.grow + _DRIFT * track.unsure, _LEAST_PX)
+    for offset, (box, how, outline) in enumerate(zip(boxes, track.how.tolist(), drawn, strict=True)):
+        around = _around(outline) if outline else Box(*box)
+        yield track.first + offset, Region(around, kind, _REASONS[how], score, track.name, outline)
+
+
+def _around(outline: Points) -> Box:
+    across, down = zip(*outline, strict=True)
+    return Box(min(across), min(down), max(across), max(down))
 
 
 def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
