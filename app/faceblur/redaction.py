@@ -39,8 +39,8 @@ def redact(image: P, regions: Sequence[Region], style: Style = Style()) -> P:
     """A copy of an image with the regions hidden; the image itself is left as it is.
 
     It is (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16; alpha is blurred as a colour is, `solid` makes it
-    opaque. Regions may overlap, touch the border or lie outside; one with an outline is hidden as that polygon, whatever
-    the shape asked for. Deterministic, whatever the order of the regions.
+    opaque. Regions may overlap, touch the border or lie outside; one with an outline is hidden as that polygon,
+    whatever the shape asked for. Deterministic, whatever the order of the regions.
     """
     result = image.copy()
     channels = image.shape[2] if image.ndim == 3 else 1

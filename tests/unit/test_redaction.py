@@ -533,8 +533,8 @@ def polygon(points: Points) -> Region:
 
 
 def beyond(points: Points) -> NDArray[np.float64]:
-    """(H, W): how far outside the polygon, in pixels, each pixel is at its nearest of 81 points; negative inside."""
-    parts = np.linspace(0, 1, 9)
+    """(H, W): how far outside the polygon, in pixels, each pixel is at its nearest of 25 points; negative inside."""
+    parts = np.linspace(0, 1, 5)
     contour = np.array(points, dtype=np.float32)
     grid = [[(x + a, y + b) for a in parts for b in parts] for y in range(HEIGHT) for x in range(WIDTH)]
     near = [-max(cv2.pointPolygonTest(contour, point, True) for point in points) for points in grid]

@@ -124,9 +124,9 @@ def test_before_the_first_and_after_the_last_detection_the_box_is_hidden() -> No
 
 def test_a_place_that_one_frame_tells_wrongly_does_not_bare_the_plate() -> None:
     """The polygon goes around the smoothed place too, as the box does."""
-    found = over_time([[plate(600 + (4 if i == 15 else 0))] for i in range(31)])
+    found = over_time([[plate(600 + (14 if i == 15 else 0))] for i in range(31)])
     assert min(depths(found[15], plate(600).corners)) > 2
-    assert min(depths(found[15], plate(604).corners)) > 2
+    assert min(depths(found[15], plate(614).corners)) > 2
 
 
 def test_what_several_detectors_say_of_a_plate_is_hidden_as_a_box() -> None:
