@@ -6,11 +6,13 @@ Coordinates are float pixels of the upright frame, x to the right and y down; ri
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Self
 
 Json = dict[str, Any]
+Points = tuple[tuple[float, float], ...]  # (x, y) of the corners of a polygon, in order around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +87,25 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a model said: where, how sure it is (0 to 1, as the model gives it), what kind of thing, which detector."""
+    """What a model said: where, how sure it is (0 to 1, as the model gives it), what kind of thing, which detector.
+
+    `corners` are the four of a thing that is flat, such as a plate, where the model tells them.
+    """
 
     box: Box
     score: float
     kind: str
     detector: str
+    corners: Points = ()
 
     def to_json(self) -> Json:
-        return {"box": self.box.to_json(), "score": self.score, "kind": self.kind, "detector": self.detector}
+        value = {"box": self.box.to_json(), "score": self.score, "kind": self.kind, "detector": self.detector}
+        return value | ({"corners": _listed(self.corners)} if self.corners else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        return cls(Box.from_json(value["box"]), float(value["score"]), str(value["kind"]), str(value["detector"]))
+        box, corners = Box.from_json(value["box"]), _points(value.get("corners", ()))
+        return cls(box, float(value["score"]), str(value["kind"]), str(value["detector"]), corners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,8 @@ class Region:
 
     `reason` is "detection", "bridged" (between two detections), "extended" (before the first or after the last one) or
     names a decision; `track` tells the things in a video apart, "" for decisions; `score` is how sure it is, 0 to 1.
+    `outline` is the convex polygon that is hidden, with `box` around it; where there is none, the shape in the box that
+    was asked for.
     """
 
     box: Box
@@ -159,15 +169,22 @@ class Region:
     reason: str
     score: float
     track: str = ""
+    outline: Points = ()
+
+    def scaled(self, across: float, down: float) -> Self:
+        """The region in a picture that is so many times as wide and as high."""
+        box = self.box
+        sides = Box(box.left * across, box.top * down, box.right * across, box.bottom * down)
+        return replace(self, box=sides, outline=tuple((x * across, y * down) for x, y in self.outline))
 
     def to_json(self) -> Json:
         value = {"box": self.box.to_json(), "kind": self.kind, "reason": self.reason, "score": self.score}
-        return value | {"track": self.track}
+        return value | {"track": self.track} | ({"outline": _listed(self.outline)} if self.outline else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        box = Box.from_json(value["box"])
-        return cls(box, str(value["kind"]), str(value["reason"]), float(value["score"]), str(value["track"]))
+        box, outline = Box.from_json(value["box"]), _points(value.get("outline", ()))
+        return cls(box, str(value["kind"]), str(value["reason"]), float(value["score"]), str(value["track"]), outline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +201,17 @@ class Doubt:
 
     def to_json(self) -> Json:
         return {"frame": self.number, "box": self.box.to_json(), "reason": self.reason, "weight": self.weight}
+
+
+def _listed(points: Points) -> list[list[float]]:
+    return [[x, y] for x, y in points]
+
+
+def _points(value: Iterable[Sequence[float]]) -> Points:
+    points = tuple((float(x), float(y)) for x, y in value)
+    if not all(map(math.isfinite, chain.from_iterable(points))):
+        raise ValueError(f"points of {value}")
+    return points
 
 
 def canonical(value: object) -> str:

@@ -405,7 +405,7 @@ class Job:
         A renderer asks before it reads the frame, with the regions that it draws: whatever is changed meanwhile, the
         stamp never promises more than the picture holds.
         """
-        shown = [r.box.to_json() for r in (self.regions(number) if regions is None else regions)]
+        shown = [[*r.box.to_json(), *r.outline] for r in (self.regions(number) if regions is None else regions)]
         return digest("blurred", redaction.VERSION, self.fingerprint(number), number, shown, asdict(plan.look))
 
     def debug_stamp(self, plan: Plan, number: int) -> str:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from faceblur.domain import Box, Detection, Region
+from faceblur.domain import Box, Detection, Points, Region
 from faceblur.images import Image, Pixels
 
 P = TypeVar("P", bound=Pixels)
@@ -19,6 +19,7 @@ _COLOURS = {"detection": _YELLOW, "bridged": _ORANGE, "extended": _CYAN}  # mage
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALL = 0.4  # scale of the text below a cell
 _ROWS = 4  # of that text
+_FAR = 1 << 15  # px; what OpenCV draws must end somewhere
 _ENLARGED = 8.0  # a cell shows nothing larger than this many times
 
 
@@ -32,7 +33,10 @@ def debug(image: Image, number: int, detections: Sequence[Detection], regions: S
     picture = image.copy()
     for region in regions:
         colour = _COLOURS.get(region.reason, _MAGENTA)
-        _outline(picture, region.box, colour, 2)
+        if region.outline:
+            _polygon(picture, region.outline, colour, 2)
+        else:
+            _outline(picture, region.box, colour, 2)
         text = f"{region.track} {region.reason} {region.score:.2f}".strip()
         line = int(np.ceil(30 * _scale(picture) * 0.55))
         box = region.box.clip(picture.shape[1], picture.shape[0])  # a person's box may be of any size
@@ -48,7 +52,9 @@ def debug(image: Image, number: int, detections: Sequence[Detection], regions: S
 def _is_hidden(box: Box, regions: Sequence[Region]) -> bool:
     """Whether the middle of a box lies in a region."""
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    return any(r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom for r in regions)
+    held = [r for r in regions if r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom]
+    polygons = [np.array(r.outline, dtype=np.float32) for r in held if r.outline]
+    return len(polygons) < len(held) or any(cv2.pointPolygonTest(p, (x, y), False) >= 0 for p in polygons)
 
 
 def caption(image: P, text: str) -> P:
@@ -145,6 +151,11 @@ def _outline(picture: Image, box: Box, colour: tuple[int, int, int], weight: int
     low = (round(box.left), round(box.top))
     high = (round(box.right) - 1, round(box.bottom) - 1)
     cv2.rectangle(picture, low, high, colour, max(1, picture.shape[0] // 540) * weight)
+
+
+def _polygon(picture: Image, points: Points, colour: tuple[int, int, int], weight: int) -> None:
+    corners = np.clip(np.round(points), -_FAR, _FAR).astype(np.int32)
+    cv2.polylines(picture, [corners], True, colour, max(1, picture.shape[0] // 540) * weight)
 
 
 def _text(picture: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int], scale: float) -> None:

@@ -39,7 +39,8 @@ def redact(image: P, regions: Sequence[Region], style: Style = Style()) -> P:
     """A copy of an image with the regions hidden; the image itself is left as it is.
 
     It is (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16; alpha is blurred as a colour is, `solid` makes it
-    opaque. Regions may overlap, touch the border or lie outside. Deterministic, whatever the order of the regions.
+    opaque. Regions may overlap, touch the border or lie outside; one with an outline is hidden as that polygon,
+    whatever the shape asked for. Deterministic, whatever the order of the regions.
     """
     result = image.copy()
     channels = image.shape[2] if image.ndim == 3 else 1
@@ -71,7 +72,7 @@ def redact_planes(
 
 
 def _ordered(regions: Sequence[Region]) -> list[Region]:
-    return sorted(regions, key=lambda r: (max(r.box.width, r.box.height), r.box.to_json()))
+    return sorted(regions, key=lambda r: (max(r.box.width, r.box.height), r.box.to_json(), r.outline))
 
 
 def _span(pixels: int, samples: int) -> int:
@@ -92,14 +93,15 @@ def _hide(image: Pixels, result: Pixels, region: Region, way: _Way) -> None:
     height, width = image.shape[:2]
     (across, down), style = way.spans, way.style
     extent = max(region.box.width, region.box.height)
-    box = Box(region.box.left / across, region.box.top / down, region.box.right / across, region.box.bottom / down)
-    outer = box.grow(_EDGE / 2).clip(width, height)
+    placed = region.scaled(1 / across, 1 / down)
+    outer = placed.box.grow(_EDGE / 2).clip(width, height)
     if outer.area == 0:
         return
     # A pixel more on each side, so that even the smallest region has neighbours to be averaged with.
     left, top = max(0, int(outer.left) - 1), max(0, int(outer.top) - 1)
     right, bottom = min(width, math.ceil(outer.right) + 1), min(height, math.ceil(outer.bottom) + 1)
-    alpha = _mask(box, (left, top, right, bottom), style.shape)
+    window = left, top, right, bottom
+    alpha = _polygon(placed, window) if region.outline else _mask(placed.box, window, style.shape)
     patch, target = image[top:bottom, left:right], result[top:bottom, left:right]
     if style.kind == "solid":
         hidden = np.full_like(patch, way.black if patch.ndim == 3 else way.black[0])
@@ -125,6 +127,26 @@ def _mask(box: Box, window: tuple[int, int, int, int], shape: str) -> NDArray[np
     radius = np.sqrt(x * x + y * y) if shape == "ellipse" else np.maximum(x, y)
     alpha: NDArray[np.float32] = np.clip((1 + _EDGE - radius) / _EDGE, 0, 1).astype(np.float32, copy=False)
     return alpha
+
+
+def _polygon(region: Region, window: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    """As `_mask`, for the convex outline of a region."""
+    left, top, right, bottom = window
+    corners = np.array(region.outline)
+    ahead = np.roll(corners, -1, axis=0) - corners
+    turn = np.sign(np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - corners[:, 1] * np.roll(corners[:, 0], -1)))
+    beyond = np.full((bottom - top, right - left), -np.inf)
+    for (x, y), (dx, dy) in zip(corners.tolist(), ahead.tolist(), strict=True):
+        length = math.hypot(dx, dy)
+        if length > 0:
+            across, down = turn * dy / length, -turn * dx / length  # outwards, at a right angle to the side
+            # A pixel counts with its corner that is farthest in, so that one cut by the outline is hidden whole.
+            columns = (np.arange(left, right) - x) * across + min(across, 0.0)
+            rows = (np.arange(top, bottom) - y) * down + min(down, 0.0)
+            np.maximum(beyond, columns[None, :] + rows[:, None], out=beyond)
+    edge = _EDGE / 2 * min(region.box.width, region.box.height)
+    alpha = np.clip(1 - beyond / max(edge, 1e-3), 0, 1)
+    return alpha.astype(np.float32)
 
 
 def _distance(pixels: NDArray[np.int64], low: float, high: float) -> NDArray[np.float32]:

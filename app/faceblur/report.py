@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 
 from faceblur import detectors, weights
-from faceblur.domain import Box, Json, Region
+from faceblur.domain import Json, Region
 from faceblur.errors import FaceblurError
 from faceblur.job import Job
 from faceblur.plan import Plan
@@ -74,6 +74,6 @@ def _regions(job: Job, plan: Plan) -> Iterator[tuple[Region, ...]]:
 def _share(regions: tuple[Region, ...], plan: Plan) -> float:
     scale = min(1.0, _SIDE / max(plan.width, plan.height))
     size = (max(1, round(plan.height * scale)), max(1, round(plan.width * scale)), 3)
-    small = [Region(Box(*(v * scale for v in r.box.to_json())), r.kind, r.reason, r.score) for r in regions]
+    small = [region.scaled(scale, scale) for region in regions]
     drawn = redact(np.full(size, 255, np.uint8), small, Style("solid", plan.look.shape))
     return float(np.mean(255 - drawn[:, :, 0].astype(np.float32)) / 255)

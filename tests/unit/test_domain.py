@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,6 +101,35 @@ def test_a_detection_survives_json(box: Box, score: float, kind: str, detector: 
 def test_a_region_survives_json(box: Box, score: float, kind: str, reason: str) -> None:
     region = Region(box, kind, reason, score)
     assert Region.from_json(json.loads(canonical(region.to_json()))) == region
+
+
+CORNERS = ((10.0, 20.0), (50.0, 30.0), (48.0, 42.5), (8.0, 32.5))
+
+
+def test_corners_survive_json() -> None:
+    detection = Detection(Box(8, 20, 50, 42.5), 0.5, "plate", "hyperlpr", CORNERS)
+    region = Region(detection.box, "plate", "detection", 0.5, "1.1", CORNERS)
+    assert Detection.from_json(json.loads(canonical(detection.to_json()))) == detection
+    assert Region.from_json(json.loads(canonical(region.to_json()))) == region
+
+
+def test_without_corners_json_is_what_it_was() -> None:
+    """So that stored evidence, and what was rendered from it, stay current."""
+    plain = {"box": [0, 0, 9, 9], "score": 0.5, "kind": "face", "detector": "one"}
+    assert Detection.from_json(plain).to_json() == plain
+    shown = {"box": [0, 0, 9, 9], "kind": "face", "reason": "detection", "score": 0.5, "track": "1.1"}
+    assert Region.from_json(shown).to_json() == shown
+
+
+def test_corners_without_end_are_refused() -> None:
+    value = Detection(Box(0, 0, 9, 9), 0.5, "plate", "one", ((0.0, 0.0), (float("inf"), 1.0))).to_json()
+    with pytest.raises(ValueError, match="points of"):
+        Detection.from_json(value)
+
+
+def test_a_scaled_region_has_box_and_outline_scaled() -> None:
+    scaled = Region(Box(8, 20, 50, 42.5), "plate", "detection", 0.5, "1.1", CORNERS).scaled(0.5, 2)
+    assert (scaled.box, scaled.outline[1]) == (Box(4, 40, 25, 85), (25, 60))
 
 
 def test_a_doubt_in_json_names_its_frame() -> None:

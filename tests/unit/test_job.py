@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from conftest import picture
 from faceblur import images
 from faceblur.catalog import find_job
 from faceblur.context import Context
-from faceblur.domain import Box, Doubt
+from faceblur.domain import Box, Doubt, Region
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
 from faceblur.pipeline import assemble, clean, split
@@ -116,6 +117,17 @@ def test_a_stamp_knows_frame_regions_style_and_number(clip: Path, context: Make)
     before = job.blurred_stamp(plan, 1)
     images.write(job.frame_path(1), picture(seed=77))
     assert job.blurred_stamp(plan, 1) != before
+
+
+def test_a_stamp_knows_the_outline_of_a_region(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    blur(job, context())
+    plan = job.plan()
+    assert plan is not None
+    box = Region(Box(0, 0, 9, 9), "plate", "detection", 0.9)
+    corners = replace(box, outline=((0, 0), (9, 0), (9, 9)))
+    other = replace(box, outline=((0, 0), (9, 9), (0, 9)))
+    assert len({job.blurred_stamp(plan, 1, [region]) for region in (box, corners, other)}) == 3
 
 
 def test_cleaning_all_leaves_what_somebody_else_put_there(clip: Path, context: Make) -> None:

@@ -253,3 +253,23 @@ def test_a_cell_shows_others_in_yellow_below_its_own_box() -> None:
     assert not (own == YELLOW).all(axis=2).any()
     assert count > 300
     assert red == (own == RED).all(axis=2).sum()
+
+
+SLANTED = ((100.0, 100.0), (160.0, 160.0), (150.0, 179.0), (90.0, 120.0))
+
+
+def slanted() -> Region:
+    return Region(Box(90, 100, 160, 179), "plate", "detection", 0.9, "1.1", SLANTED)
+
+
+def test_a_polygon_is_drawn_as_what_it_is() -> None:
+    image = overlay.debug(picture(320, 240), 1, [], [slanted()])
+    assert colour_at(image, 130, 130) == YELLOW
+    assert np.array_equal(image[101:110, 140:158], picture(320, 240)[101:110, 140:158])
+
+
+def test_a_detection_in_the_box_of_a_polygon_but_beside_it_is_red() -> None:
+    beside, inside = Box(146, 102, 158, 114), Box(120, 134, 130, 146)
+    image = overlay.debug(picture(320, 240), 1, [face(0.9, beside), face(0.9, inside)], [slanted()])
+    assert colour_at(image, 152, 113) == RED
+    assert colour_at(image, 125, 145) == GREEN

@@ -14,7 +14,7 @@ from skimage import data
 
 from conftest import picture
 from faceblur import media
-from faceblur.domain import Box, Region
+from faceblur.domain import Box, Points, Region
 from faceblur.images import Image, plain
 from faceblur.media.pixels import frame_of, image_of
 from faceblur.redaction import Style, redact, redact_planes
@@ -510,3 +510,76 @@ def test_planes_show_as_little_of_a_face_as_pictures_do(style: Style, pixel_form
     assert differs.mean() < 4
     faces = [cv2.Laplacian(p[top:bottom, left:right].astype(np.float32), cv2.CV_32F).std() for p in (shown, wanted)]
     assert faces[0] < 1.3 * faces[1]
+
+
+# Polygons
+
+
+def rectangle(x: float, y: float, width: float, height: float, angle: float) -> Points:
+    """The corners of a rectangle with its middle at (x, y), turned by an angle in radians."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    corners = [(a * width / 2, b * height / 2) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return tuple((float(x + a * cos - b * sin), float(y + a * sin + b * cos)) for a, b in corners)
+
+
+turned = st.builds(
+    rectangle, st.floats(-10, 106), st.floats(-10, 74), st.floats(8, 70), st.floats(6, 30), st.floats(-1.5, 1.5)
+)
+
+
+def polygon(points: Points) -> Region:
+    across, down = zip(*points, strict=True)
+    return Region(Box(min(across), min(down), max(across), max(down)), "plate", "test", 0.9, "", points)
+
+
+def beyond(points: Points) -> NDArray[np.float64]:
+    """(H, W): how far outside the polygon, in pixels, each pixel is at its nearest of 25 points; negative inside."""
+    parts = np.linspace(0, 1, 5)
+    contour = np.array(points, dtype=np.float32)
+    grid = [[(x + a, y + b) for a in parts for b in parts] for y in range(HEIGHT) for x in range(WIDTH)]
+    near = [-max(cv2.pointPolygonTest(contour, point, True) for point in points) for points in grid]
+    return np.array(near).reshape(HEIGHT, WIDTH)
+
+
+@every_style
+@settings(max_examples=3, deadline=None)
+@given(points=turned)
+def test_a_polygon_hides_every_pixel_that_it_touches_and_none_far_from_it(style: Style, points: Points) -> None:
+    region, far = polygon(points), beyond(points)
+    assert not redact(white(), [region], Style("solid", style.shape))[far <= 0].any()
+    changed = redact(picture(), [region], style)
+    edge = 0.06 * min(region.box.width, region.box.height)
+    outside = far > 3 * edge + 1.5  # at a sharp corner the soft edge reaches farther than beside a side
+    assert np.array_equal(changed[outside], picture()[outside])
+
+
+@every_chroma
+@settings(max_examples=3, deadline=None)
+@given(points=turned)
+def test_in_planes_a_polygon_hides_all_that_it_hides_in_a_picture(chroma: str, points: Points) -> None:
+    out = redact_planes(noise_planes(chroma, 10), [polygon(points)], SOLID, depth=10, limited=True)
+    inside = beyond(points) <= 0
+    assert (out[0][inside] == 64).all()
+    assert all((spread(plane, chroma)[inside] == 512).all() for plane in out[1:])
+
+
+def test_a_polygon_is_hidden_whichever_way_around_its_corners_are_told() -> None:
+    points = rectangle(48, 32, 60, 20, 0.4)
+    there, back = (redact(white(), [polygon(p)], SOLID) for p in (points, points[::-1]))
+    assert np.array_equal(there, back)
+
+
+def test_a_polygon_leaves_the_corners_of_its_box() -> None:
+    region = polygon(rectangle(48, 32, 60, 12, 0.6))
+    out = redact(white(), [region], Style("solid", "box"))
+    assert out[int(region.box.top) + 1, int(region.box.right) - 2].tolist() == [255, 255, 255]
+
+
+def test_corners_that_make_no_polygon_hide_the_whole_box() -> None:
+    flat = ((10.0, 10.0), (50.0, 30.0), (50.0, 30.0), (10.0, 10.0))
+    assert not redact(white(), [polygon(flat)], SOLID)[10:30, 10:50].any()
+
+
+def test_polygons_in_one_box_give_the_same_whatever_their_order() -> None:
+    one, other = (polygon(rectangle(48, 32, 60, 12, angle)) for angle in (0.5, -0.5))
+    assert np.array_equal(redact(picture(), [one, other]), redact(picture(), [other, one]))

@@ -1,16 +1,19 @@
 """What every detector is: pictures in, detections out, low scores included; the threshold is applied later."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceblur.domain import Box, Detection
+from faceblur.domain import Box, Detection, Points
 from faceblur.images import Image
 
 FLOOR = 0.05  # scores below this are noise; everything above is evidence
-Rows = NDArray[np.float64]  # (N, 5): left, top, right, bottom, score
+# (N, 5): left, top, right, bottom, score; or (N, 13), with x and y of four corners, clockwise from the upper left one,
+# as shares of the box from its left and top: they stay what they are when it is moved or scaled. NaN where not known.
+Rows = NDArray[np.float64]
 _FAR = 1e7  # px; what reaches beyond has no end, and could not be subtracted
 _MATRIX = 1000  # rows that are compared with one another at a time
 
@@ -34,18 +37,30 @@ class Detector(ABC):
 
     @abstractmethod
     def rows(self, image: Image) -> Rows:
-        """(N, 5) float64: left, top, right, bottom in pixels of the image, and score; any order, any number."""
+        """(N, 5) float64: left, top, right, bottom in pixels of the image, and score; any order, any number.
+
+        (N, 13) where it tells corners too; see Rows.
+        """
 
     def _tidy(self, rows: Rows, image: Image) -> list[Detection]:
-        if np.isnan(rows).any():  # must not pass for "no face"
+        if np.isnan(rows[:, :5]).any():  # must not pass for "no face"
             raise ValueError(f"{self.name} answered with numbers that are none")
         height, width = image.shape[:2]
         found = []
-        for *corners, score in rows.tolist():
-            box = Box(*corners).clip(width, height).rounded()
+        for left, top, right, bottom, score, *shares in rows.tolist():
+            box = Box(left, top, right, bottom).clip(width, height).rounded()
             if score >= self.floor and box.area > 0:
-                found.append(Detection(box, min(round(score, 4), 1.0), self.kind, self.name))
+                corners = _corners(Box(left, top, right, bottom), shares)
+                found.append(Detection(box, min(round(score, 4), 1.0), self.kind, self.name, corners))
         return sorted(found, key=lambda d: (-d.score, d.box.to_json()))
+
+
+def _corners(box: Box, shares: Sequence[float]) -> Points:
+    """The corners in pixels; none where they are not known."""
+    if not shares or not all(map(math.isfinite, shares)):
+        return ()
+    points = zip(shares[::2], shares[1::2], strict=True)
+    return tuple((round(box.left + x * box.width, 2), round(box.top + y * box.height, 2)) for x, y in points)
 
 
 def ious(rows: Rows, others: Rows) -> NDArray[np.float64]:

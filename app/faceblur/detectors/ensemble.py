@@ -35,10 +35,10 @@ class Ensemble(Detector):
 
 
 def fuse(rows: Rows, member: Indices, count: int) -> Rows:
-    """(N, 5) the clusters of what `count` members said: (M, 5) rows with probabilities, (M,) whose they are."""
+    """(N, 5 or 13) the clusters of what `count` members said: such rows with probabilities, (M,) whose they are."""
     near = list(_near(rows))
     alone = np.array([len(others) == 0 for others, _ in near], dtype=bool)
-    fused = [np.column_stack([rows[alone, :4], rows[alone, 4] / count])]
+    fused = [np.column_stack([rows[alone, :4], rows[alone, 4] / count, rows[alone, 5:]])]
     free = ~alone
     for best in np.argsort(-rows[:, 4], kind="stable").tolist():
         if not free[best]:
@@ -48,8 +48,8 @@ def fuse(rows: Rows, member: Indices, count: int) -> Rows:
         alike = np.array([best, *by_fit])
         group = alike[np.unique(member[alike], return_index=True)[1]]
         weights = rows[group, 4]
-        box = weights @ rows[group, :4] / weights.sum()
-        fused.append(np.array([[*box, weights.sum() / count]]))
+        box, corners = (weights @ rows[group, part] / weights.sum() for part in (slice(4), slice(5, None)))
+        fused.append(np.array([[*box, weights.sum() / count, *corners]]))
         # What is about the best but not about what was made of it may be a thing of its own.
         free[others[ious(fused[-1], rows[others])[0] > _SAME]] = free[group] = free[best] = False
     return np.concatenate(fused)
@@ -69,4 +69,4 @@ def _probable(member: Detector, rows: Rows) -> Rows:
     """The rows with probabilities for scores."""
     sizes = np.sqrt(np.prod(np.maximum(rows[:, 2:4] - rows[:, :2], 0), axis=1))
     odds = calibration.log_odds(member.name, rows[:, 4], sizes)
-    return np.column_stack([rows[:, :4], 1 / (1 + np.exp(-odds))])
+    return np.column_stack([rows[:, :4], 1 / (1 + np.exp(-odds)), rows[:, 5:]])

@@ -18,7 +18,7 @@ _GREY = 114  # beyond the picture; what YOLO-like networks were trained with
 def look(image: Image, lengths: Sequence[float], side: int, find: Callable[[Image], Rows], iou: float) -> Rows:
     """What `find` sees in squares of each of these lengths in pixels; one longer than the picture holds it whole.
 
-    `find` gets (side, side, 3) and answers with (N, 5) rows in pixels of that.
+    `find` gets (side, side, 3) and answers with (N, 5 or 13) rows in pixels of that.
     """
     size = image.shape[1], image.shape[0]
     seen = [part for length in lengths for part in _parts(image, length, side, find)]

@@ -14,13 +14,13 @@ Part = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the pi
 
 
 def stitch(seen: Iterable[tuple[Part, Rows]], size: tuple[int, int], border: float, iou: float) -> Rows:
-    """(N, 5) rows of a picture of that width and height, from (M, 5) rows of its parts, in pixels of the picture.
+    """(N, 5 or 13) rows of a picture of that width and height, from those of its parts, in pixels of the picture.
 
     A thing closer to where its part was cut out than `border`, a share of the part's longer side, counts only where no
     other part holds the whole of it; the same thing seen in several parts, by its `iou`, counts once, and where all of
-    them cut it, its row goes around all that they saw.
+    them cut it, its row goes around all that they saw, and its corners are not known.
     """
-    whole, cut = [np.empty((0, 5))], [np.empty((0, 6))]  # with the number of the part
+    whole, cut = [], []  # with the number of the part
     for part, ((left, top, right, bottom), rows) in enumerate(seen):
         edge = border * max(right - left, bottom - top)
         low = np.array([left or -math.inf, top or -math.inf]) + edge
@@ -33,8 +33,8 @@ def stitch(seen: Iterable[tuple[Part, Rows]], size: tuple[int, int], border: flo
 
 
 def _joined(rows: NDArray[np.float64], iou: float) -> Rows:
-    """(N, 5) what different parts saw of one thing as one row, from (M, 6) rows with the number of their part."""
-    left, joined = rows[np.argsort(-rows[:, 4], kind="stable")], [np.empty((0, 5))]
+    """What different parts saw of one thing as one row, from rows with the number of their part before the corners."""
+    left, joined = rows[np.argsort(-rows[:, 4], kind="stable")], [np.empty((0, rows.shape[1] - 1))]
     while len(left):
         same = (ious(left[:1], left)[0] > iou) & (left[:, 5] != left[0, 5])
         same[0] = True
@@ -43,7 +43,7 @@ def _joined(rows: NDArray[np.float64], iou: float) -> Rows:
         if same.sum() > 1:
             left = np.concatenate([[around], left])  # what it overlaps now is a part of it as well
         else:
-            joined.append(around[None, :5])
+            joined.append(np.concatenate([around[:5], np.full(len(around) - 6, np.nan)])[None])
     return np.concatenate(joined)
 
 

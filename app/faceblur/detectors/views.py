@@ -19,6 +19,7 @@ _OVERLAP = 320  # px that tiles share: what is smaller is whole in one of them
 _IOU = 0.3
 _BORDER = 0.001  # share of a tile, to its border, from which a thing counts as cut by it
 _PANORAMA = 2048  # px; pictures twice as wide as high, from this width on, may go all around
+_MIRRORED = [7, 8, 5, 6, 11, 12, 9, 10]  # columns of corners: left ones become right ones
 _SEAM = 8  # what lies within 1/8 of the width behind the seam is looked at once more in front of it
 _CUT = 0.02  # share of that, to its end, from which a thing counts as cut by it
 
@@ -75,6 +76,9 @@ class Viewed(Detector):
         rows = self._around(np.ascontiguousarray(image[:, ::-1]) if self._view.mirror else image)
         if self._view.mirror:
             rows[:, [0, 2]] = width - rows[:, [2, 0]]
+            if rows.shape[1] > 5:
+                rows[:, 5:] = rows[:, _MIRRORED]
+                rows[:, 5::2] = 1 - rows[:, 5::2]
         return rows
 
     def _around(self, image: Image) -> Rows:
@@ -88,6 +92,7 @@ class Viewed(Detector):
         inside = rows[rows[:, 0] < width]
         is_cut = beyond[:, 2] > (1 - _CUT) * (width // _SEAM)
         beyond = beyond[~(is_cut & within(beyond, inside))]
+        beyond[beyond[:, 0] < 0, 5:] = inside[inside[:, 2] > width, 5:] = np.nan  # of what is cut now
         beyond[:, 0], inside[:, 2] = np.maximum(beyond[:, 0], 0), np.minimum(inside[:, 2], width)
         return nms(np.concatenate([inside, beyond]), _IOU)
 

@@ -10,16 +10,18 @@ call `solve` again and again on the evidence of its last seconds, and show a fra
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
 from faceblur import calibration
-from faceblur.domain import Box, Decision, Detection, Doubt, Region
+from faceblur.domain import Box, Decision, Detection, Doubt, Points, Region
 from faceblur.temporal.doubts import doubts
+from faceblur.temporal.heads import stand_ins
 from faceblur.temporal.links import link
+from faceblur.temporal.outlines import outlines
 from faceblur.temporal.shots import CUT, Evidence, Indices, Shot, shots
 from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, follow
 
@@ -73,18 +75,24 @@ def solve(
     A decision to hide adds a region that goes all around its box. A decision to keep takes a region away only where it
     means the one region that it touches, and never one that a person wants hidden; elsewhere everything stays hidden.
     What could not be done as it was asked becomes a doubt.
+
+    Where faces are looked for too, a head is left out in frames in which the face in it is hidden; see heads.
     """
     for shot in shots(frames, float(tick), settings.agree):
         found: list[list[Region]] = [[] for _ in shot.numbers]
+        faces: list[dict[str, str]] = [{} for _ in shot.numbers]
         tracks, dropped = _tracks(shot, settings, size)
-        for track in tracks:
-            for index, region in _regions(track, settings):
+        for track, others in zip(tracks, stand_ins(tracks, dropped), strict=True):
+            for (index, region), other in zip(_regions(track, settings), others.tolist(), strict=True):
                 found[index].append(region)
+                if other >= 0:
+                    faces[index][track.name] = tracks[other].name
         unsure = defaultdict(list)
         for doubt in doubts(shot, tracks, dropped, size):
             unsure[doubt.number].append(doubt)
-        for number, regions in zip(shot.numbers, found, strict=True):
-            yield _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
+        for number, regions, face_of in zip(shot.numbers, found, faces, strict=True):
+            decided = _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
+            yield _without_heads(decided, face_of)
 
 
 def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> tuple[list[Track], list[Indices]]:
@@ -114,8 +122,15 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
     boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
     score = round(calibration.probability(track.odds), 4)
     kind = shot.kinds[track.kind]
-    for offset, (box, how) in enumerate(zip(boxes, track.how.tolist(), strict=True)):
-        yield track.first + offset, Region(Box(*box), kind, _REASONS[how], score, track.name)
+    drawn = outlines(track, settings.grow + _DRIFT * track.unsure, _LEAST_PX)
+    for offset, (box, how, outline) in enumerate(zip(boxes, track.how.tolist(), drawn, strict=True)):
+        around = _around(outline) if outline else Box(*box)
+        yield track.first + offset, Region(around, kind, _REASONS[how], score, track.name, outline)
+
+
+def _around(outline: Points) -> Box:
+    across, down = zip(*outline, strict=True)
+    return Box(min(across), min(down), max(across), max(down))
 
 
 def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
@@ -136,6 +151,16 @@ def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int
     answered = [*hidden, *(found[index] for index in kept)]  # a person has looked there
     open_still = [doubt for doubt in solved.doubts if not _holds(answered, doubt.box)]
     return Solved(number, tuple(rest + hidden), tuple(open_still + doubts))
+
+
+def _without_heads(solved: Solved, face_of: Mapping[str, str]) -> Solved:
+    """A frame without the heads whose face is hidden: `face_of` names, for the track of a head, that of its face.
+
+    After people were heard, so that a head whose face they keep is not left out.
+    """
+    hidden = {region.track for region in solved.regions}
+    rest = tuple(region for region in solved.regions if face_of.get(region.track) not in hidden)
+    return replace(solved, regions=rest)
 
 
 def unheard(decisions: Sequence[Decision], numbers: range) -> list[Doubt]:

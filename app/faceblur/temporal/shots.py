@@ -51,7 +51,8 @@ class Shot:
 
     `frame` (M,) is the index of a detection's frame, `middle` (M,) its place, `size` (M, 2) the natural logarithms of
     its width and height, `odds` (M,) the log-odds that it is real, `box` (M, 4) left, top, right and bottom of what was
-    seen, `kind` (M,) an index into `kinds`. `looks` is the number of frames that any detector has seen.
+    seen, `corners` (M, 4, 2) x and y of its corners as shares of that box, NaN where they are not known, `kind` (M,) an
+    index into `kinds`. `looks` is the number of frames that any detector has seen.
     """
 
     numbers: list[int]
@@ -64,6 +65,7 @@ class Shot:
     size: Reals
     odds: Reals
     box: Reals
+    corners: Reals
     kind: Indices
     kinds: list[str]
     looks: int
@@ -157,11 +159,22 @@ def _shot(frames: Sequence[Evidence], tick_s: float, agree: int) -> Shot:
         size,
         odds,
         boxes,
+        _corners([d for _, d in rows], boxes),
         np.array([kinds.index(d.kind) for _, d in rows], dtype=np.int64),
         kinds,
         max(1, sum(f.looked is None or sum(f.looked.values()) > 0 for f in frames)),
     )
     return shot if len(names) < 2 and agree < 2 else _fused(shot, name, _votes(frames, shot, name, agree))
+
+
+def _corners(detections: Sequence[Detection], boxes: Reals) -> Reals:
+    """(M, 4, 2) the corners of detections as shares of their (M, 4) boxes; NaN where there are none."""
+    corners = np.full((len(boxes), 4, 2), np.nan)
+    for row, detection in enumerate(detections):
+        if len(detection.corners) == 4:
+            corners[row] = detection.corners
+    side = np.maximum(boxes[:, None, 2:] - boxes[:, None, :2], 0.01)
+    return np.asarray((corners - boxes[:, None, :2]) / side)
 
 
 def _votes(frames: Sequence[Evidence], shot: Shot, name: Indices, agree: int) -> Indices:
@@ -182,11 +195,12 @@ def _fused(shot: Shot, name: Indices, votes: Indices) -> Shot:
     """The shot with what several detectors said about the same thing in a frame taken together.
 
     Place and size are means, weighted by how sure each is; the odds are those of the surest, or where several `votes`
-    are needed those of the last that is; what was seen is all that the surest or anybody sure saw. What fewer saw is
-    left out.
+    are needed those of the last that is; what was seen is all that the surest or anybody sure saw, and has no corners
+    then. What fewer saw is left out.
     """
     kept: list[int] = []
     middle, size, box, odds = shot.middle.copy(), shot.size.copy(), shot.box.copy(), shot.odds.copy()
+    corners = shot.corners.copy()
     weight = 1 / (1 + np.exp(-shot.odds))
     starts = np.searchsorted(shot.frame, np.arange(len(shot) + 1))
     for first, end in pairwise(starts.tolist()):
@@ -210,6 +224,7 @@ def _fused(shot: Shot, name: Indices, votes: Indices) -> Shot:
                 middle[row] = np.average(shot.middle[group], weights=weight[group])
                 size[row] = np.average(shot.size[group], weights=weight[group], axis=0)
                 sure = [row, *(member for member in group if shot.odds[member] > 0)]
+                corners[row] = np.nan
                 box[row] = [*shot.box[sure, :2].min(axis=0), *shot.box[sure, 2:].max(axis=0)]
             kept.append(row)
     rows = np.array(sorted(kept), dtype=np.int64)
@@ -220,6 +235,7 @@ def _fused(shot: Shot, name: Indices, votes: Indices) -> Shot:
         size=size[rows],
         odds=odds[rows],
         box=box[rows],
+        corners=corners[rows],
         kind=shot.kind[rows],
     )
 

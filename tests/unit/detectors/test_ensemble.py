@@ -255,3 +255,11 @@ def test_a_thing_beside_what_was_merged_stays_one_of_its_own() -> None:
     fused = fuse(rows, np.array([0, 1, 1]), 2)
     assert len(fused) == 2
     assert fused[:, 2].max() == 100
+
+
+def test_corners_are_the_mean_too_and_not_known_where_a_member_does_not_know_them() -> None:
+    one, two, none = np.zeros(8), np.full(8, 0.5), np.full(8, np.nan)
+    rows = np.array([[*HERE, 0.5, *one], [*NEARLY, 0.5, *two], [*THERE, 0.5, *one], [*THERE, 0.5, *none]])
+    near, there = sorted(fuse(rows, np.array([0, 1, 0, 1]), 2).tolist())
+    assert near[5:] == [0.25] * 8
+    assert np.isnan(there[5:]).all()

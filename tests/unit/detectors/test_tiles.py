@@ -40,3 +40,15 @@ def test_at_the_border_of_the_picture_nothing_is_cut() -> None:
 
 def test_parts_without_anything_are_nothing() -> None:
     assert stitched([], []) == []
+
+
+def test_corners_of_what_one_part_holds_whole_stay_and_those_of_what_is_joined_are_not_known() -> None:
+    corners = [0.0, 0.2, 0.9, 0.0, 1.0, 0.8, 0.1, 1.0]
+    whole, left, right = (
+        [*box, *corners] for box in ((0, 0, 30, 30, 0.9), (50, 50, 100, 90, 0.5), (60, 52, 110, 92, 0.9))
+    )
+    seen = [(LEFT, np.array([whole, left])), (RIGHT, np.array([right]))]
+    first, second = sorted(stitch(seen, (160, 100), 0.01, 0.3).tolist())
+    assert first == whole
+    assert second[:5] == [50, 50, 110, 92, 0.9]
+    assert np.isnan(second[5:]).all()

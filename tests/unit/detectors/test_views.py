@@ -283,3 +283,37 @@ def test_a_thing_beside_the_seam_is_found_once(left: int) -> None:
 @pytest.mark.parametrize("sides", [(2046, 1023), (2048, 1025), (1024, 2048)])
 def test_other_pictures_have_no_seam(sides: tuple[int, int]) -> None:
     assert sizes(painted(*sides)) == [sides]
+
+
+# Corners
+
+
+class Slanted(Painted):
+    """Finds corners as well: those of a thing whose upper right one is cut off, seen as the picture is given."""
+
+    def rows(self, image: Image) -> Rows:
+        rows = super().rows(image)
+        return np.column_stack([rows, np.tile([0.0, 0.0, 0.5, 0.0, 1.0, 1.0, 0.0, 1.0], (len(rows), 1))])
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"), [(WHOLE, [(20, 30), (40, 30), (60, 50), (20, 50)]), (View(times=0.5), None)]
+)
+def test_corners_are_in_the_pictures_own_pixels(view: View, expected: list[tuple[int, int]] | None) -> None:
+    [[said]] = Viewed("viewed", Slanted(), view).detect([painted(96, 64, (20, 30, 60, 50))])
+    assert list(said.corners) == (expected or [(20, 30), (40, 30), (60, 50), (20, 50)])
+
+
+def test_a_mirrored_view_gives_corners_as_they_are_and_in_the_same_order() -> None:
+    [[said]] = Viewed("viewed", Slanted(), View(mirror=True)).detect([painted(96, 64, (20, 30, 60, 50))])
+    assert list(said.corners) == [(40, 30), (60, 30), (60, 50), (20, 50)]
+
+
+def test_of_what_the_seam_cuts_off_corners_are_not_known() -> None:
+    [found] = Viewed("viewed", Slanted(), WHOLE).detect([painted(2048, 1024, (0, 30, 40, 50), (2008, 30, 2048, 50))])
+    assert [said.corners for said in found if said.box.left > 0] == [()]
+
+
+def test_a_detector_without_corners_gives_none() -> None:
+    [[said]] = Viewed("viewed", Painted(), WHOLE).detect([painted(96, 64, (20, 30, 60, 50))])
+    assert said.corners == ()
