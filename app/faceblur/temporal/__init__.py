@@ -11,7 +11,7 @@ call `solve` again and again on the evidence of its last seconds, and show a fra
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -80,11 +80,14 @@ def solve(
         for track in tracks:
             for index, region in _regions(track, settings):
                 found[index].append(region)
+        decided = [
+            _decided(number, regions, decisions, size) for number, regions in zip(shot.numbers, found, strict=True)
+        ]
         unsure = defaultdict(list)
-        for doubt in doubts(shot, tracks, dropped, size):
+        for doubt in doubts(shot, tracks, dropped, size, [answered for _, answered in decided]):
             unsure[doubt.number].append(doubt)
-        for number, regions in zip(shot.numbers, found, strict=True):
-            yield _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
+        for solved, _ in decided:
+            yield replace(solved, doubts=(*unsure[solved.number], *solved.doubts))
 
 
 def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> tuple[list[Track], list[Indices]]:
@@ -118,9 +121,10 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
         yield track.first + offset, Region(Box(*box), kind, _REASONS[how], score, track.name)
 
 
-def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
-    """What is left of a frame's regions once people were heard."""
-    number, found = solved.number, solved.regions
+def _decided(
+    number: int, found: Sequence[Region], decisions: Sequence[Decision], size: tuple[int, int]
+) -> tuple[Solved, list[Box]]:
+    """What is left of a frame's regions once people were heard, and where they have looked."""
     asked = [(d, box) for d in decisions if (box := d.box_at(number)) is not None]
     hidden = [_wished(d, box) for d, box in asked if d.action == "hide" and box.clip(*size).area > 0]
     kept: set[int] = set()
@@ -133,9 +137,8 @@ def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int
             else:
                 doubts.append(Doubt(number, box, _reason(decision, len(met))))
     rest = [region for index, region in enumerate(found) if index not in kept]
-    answered = [*hidden, *(found[index] for index in kept)]  # a person has looked there
-    open_still = [doubt for doubt in solved.doubts if not _holds(answered, doubt.box)]
-    return Solved(number, tuple(rest + hidden), tuple(open_still + doubts))
+    answered = [region.box for region in (*hidden, *(found[index] for index in kept))]
+    return Solved(number, tuple(rest + hidden), tuple(doubts)), answered
 
 
 def unheard(decisions: Sequence[Decision], numbers: range) -> list[Doubt]:
@@ -157,12 +160,6 @@ def _wished(decision: Decision, box: Box) -> Region:
 def _touching(regions: Sequence[Region], box: Box) -> list[int]:
     """The indices of the regions that have any part in common with `box`."""
     return [index for index, region in enumerate(regions) if region.box.touches(box)]
-
-
-def _holds(regions: Sequence[Region], box: Box) -> bool:
-    """Whether the middle of `box` lies in one of the regions."""
-    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    return any(r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom for r in regions)
 
 
 def _reason(decision: Decision, met: int) -> str:
