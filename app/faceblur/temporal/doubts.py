@@ -14,11 +14,9 @@ from faceblur.domain import Box, Doubt
 from faceblur.temporal.shots import Indices, Places, Reals, Shot
 from faceblur.temporal.tracks import Track
 
-# How often each kind of doubt is about something visible, roughly, as counted on clips with known faces.
+# How often each kind of doubt is about something visible, roughly, as counted on clips with known faces; a place where
+# detections were not believed weighs what the surest of them is worth.
 _PERHAPS_NONE, _APPEARS, _BRIDGE, _JUMPS, _COVERS = 0.03, 0.02, 0.02, 0.03, 0.1
-# The same for detections that were not believed, as log-odds: these times their own, and more. It is less than they
-# are worth by themselves: where their detector is right, most were believed.
-_TRUST, _SELDOM = 0.7, -1.0
 _LEAST = 0.01  # weight below which nobody is bothered
 _MOST = 300  # moments of a shot that are looked at, the likeliest first
 _MOST_LIKELY = 0.99  # the highest weight: 1 is for decisions that could not be followed
@@ -106,7 +104,7 @@ def _of_dropped(
     turn, shift = start
     taken: list[tuple[complex, float]] = []
     for row in sorted(rows, key=lambda row: -shot.odds[row]):
-        chance = calibration.probability(_TRUST * float(shot.odds[row]) + _SELDOM)
+        chance = calibration.probability(float(shot.odds[row]))
         if chance < _LEAST or len(taken) == _MOST:
             break
         index, middle, scale = int(shot.frame[row]), complex(shot.middle[row]), float(shot.size[row].mean())

@@ -185,14 +185,32 @@ def test_in_a_row_each_is_told_once_and_the_larger_group_weighs_more() -> None:
     assert max(found, key=lambda doubt: doubt.weight).box == Box(X - 20, Y - 20, X + 110, Y + 20)
 
 
+def test_what_is_in_one_group_counts_for_no_other() -> None:
+    frames = at((15, face(X + 45 * k, Y, WEAK)) for k in range(4))
+    [alone] = doubts(at([(15, face(X, Y, WEAK))]))
+    assert sorted(doubt.weight for doubt in doubts(frames))[0] == alone.weight
+
+
 def test_under_a_moving_camera_all_is_shown_where_it_lies_in_one_frame() -> None:
     frames = at([(15, face(X, Y, 0.12)), (20, face(X + 45 - 5 * 3, Y, WEAK))])
     [doubt] = doubts(frames, itertools.repeat(Motion(dx=-3.0)))
     assert (doubt.number, doubt.box) == (16, Box(X - 20, Y - 20, X + 65, Y + 20))
 
 
+def test_under_a_zoom_all_is_shown_as_large_as_it_is_in_one_frame() -> None:
+    zoom = Motion(a=1.02)  # around the corner of the picture
+    frames = at([(15, face(200, 200, 0.12)), (20, face(240 * 1.02**5, 200 * 1.02**5, WEAK, 40 * 1.02**5))])
+    [doubt] = doubts(frames, itertools.repeat(zoom))
+    assert doubt.box.to_json() == pytest.approx([180, 180, 260, 220], abs=0.01)
+
+
+def test_the_reason_is_that_of_the_likeliest() -> None:
+    frames = [([face(X, Y)] if i < 15 else []) + ([face(X + 45, Y, 0.1)] if i == 20 else []) for i in range(60)]
+    assert reasons(doubts(frames)) == [f"{A_LITTLE} (and 1 more beside it)"]
+
+
 def test_what_lies_beside_the_end_of_a_track_is_told_with_it() -> None:
-    frames = [([face(X, Y)] if i < 15 else []) + ([face(X + 45, Y, 0.01)] if i == 20 else []) for i in range(60)]
+    frames = [([face(X, Y)] if i < 15 else []) + ([face(X + 45, Y, 0.015)] if i == 20 else []) for i in range(60)]
     assert reasons(doubts(frames)) == ["disappears in the middle of the picture (and 1 more beside it)"]
 
 
