@@ -186,9 +186,9 @@ def test_in_a_row_each_is_told_once_and_the_larger_group_weighs_more() -> None:
 
 
 def test_what_is_in_one_group_counts_for_no_other() -> None:
-    frames = at((15, face(X + 45 * k, Y, WEAK)) for k in range(4))
-    [alone] = doubts(at([(15, face(X, Y, WEAK))]))
-    assert sorted(doubt.weight for doubt in doubts(frames))[0] == alone.weight
+    row = [(15, face(X + 45 * k, Y, WEAK if k < 5 else 0.09)) for k in (0, 1, 2, 3, 5)]
+    *_, last = doubts(at([*row, (15, face(X + 45 * 4, Y, 0.09))]))
+    assert last.box == Box(X + 45 * 3 - 20, Y - 20, X + 45 * 5 + 20, Y + 20)
 
 
 def test_under_a_moving_camera_all_is_shown_where_it_lies_in_one_frame() -> None:
