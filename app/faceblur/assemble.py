@@ -14,7 +14,7 @@ from faceblur.film import Film
 from faceblur.job import Job
 from faceblur.plan import Plan, naming
 
-_WORTH_A_LOOK = 0.1  # weight of a doubt from which people are told of it unasked
+_WORTH_A_LOOK = 0.3  # weight of a doubt from which people are told of it unasked
 
 
 class Rendition(Protocol):

@@ -15,7 +15,7 @@ from faceblur.plan import FORMAT, naming
 _CELL = (240, 240)  # width and height of a picture in the sheet, without its caption
 _COLUMNS = 6
 _MOST = 1000  # pictures in a sheet: more rows a .jpg cannot have
-_AROUND = 1.5  # how much of the frame is shown around a doubtful box, as a share of it on each side
+_AROUND = 1.0  # how much of the frame is shown around a doubtful box, as a share of it on each side
 
 
 def ranked(job: Job, limit: int | None = None) -> list[Json]:

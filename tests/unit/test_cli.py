@@ -358,7 +358,7 @@ def test_doubts_are_ranked_lines_with_frame_and_time(doubtful: Path) -> None:
     done = faceblur("doubts", "odd", cwd=doubtful)
     assert (done.returncode, done.stderr) == (0, "")
     first, second = done.stdout.splitlines()
-    assert first.startswith("   1  0.0")
+    assert first.startswith("   1  0.10")
     assert "frame 5, 0:00.2, " in first
     assert first.endswith(": looks a little like a face")
     assert second.startswith("   2  0.0")

@@ -87,12 +87,14 @@ def solve(
                 found[index].append(region)
                 if other >= 0:
                     faces[index][track.name] = tracks[other].name
+        decided = [
+            _decided(number, regions, decisions, size) for number, regions in zip(shot.numbers, found, strict=True)
+        ]
         unsure = defaultdict(list)
-        for doubt in doubts(shot, tracks, dropped, size):
+        for doubt in doubts(shot, tracks, dropped, size, [answered for _, answered in decided]):
             unsure[doubt.number].append(doubt)
-        for number, regions, face_of in zip(shot.numbers, found, faces, strict=True):
-            decided = _decided(Solved(number, tuple(regions), tuple(unsure[number])), decisions, size)
-            yield _without_heads(decided, face_of)
+        for (solved, _), face_of in zip(decided, faces, strict=True):
+            yield _without_heads(replace(solved, doubts=(*unsure[solved.number], *solved.doubts)), face_of)
 
 
 def _tracks(shot: Shot, settings: Settings, size: tuple[int, int]) -> tuple[list[Track], list[Indices]]:
@@ -133,9 +135,10 @@ def _around(outline: Points) -> Box:
     return Box(min(across), min(down), max(across), max(down))
 
 
-def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int]) -> Solved:
-    """What is left of a frame's regions once people were heard."""
-    number, found = solved.number, solved.regions
+def _decided(
+    number: int, found: Sequence[Region], decisions: Sequence[Decision], size: tuple[int, int]
+) -> tuple[Solved, list[Box]]:
+    """What is left of a frame's regions once people were heard, and where they have looked."""
     asked = [(d, box) for d in decisions if (box := d.box_at(number)) is not None]
     hidden = [_wished(d, box) for d, box in asked if d.action == "hide" and box.clip(*size).area > 0]
     kept: set[int] = set()
@@ -148,9 +151,8 @@ def _decided(solved: Solved, decisions: Sequence[Decision], size: tuple[int, int
             else:
                 doubts.append(Doubt(number, box, _reason(decision, len(met))))
     rest = [region for index, region in enumerate(found) if index not in kept]
-    answered = [*hidden, *(found[index] for index in kept)]  # a person has looked there
-    open_still = [doubt for doubt in solved.doubts if not _holds(answered, doubt.box)]
-    return Solved(number, tuple(rest + hidden), tuple(open_still + doubts))
+    answered = [region.box for region in (*hidden, *(found[index] for index in kept))]
+    return Solved(number, tuple(rest + hidden), tuple(doubts)), answered
 
 
 def _without_heads(solved: Solved, face_of: Mapping[str, str]) -> Solved:
@@ -182,12 +184,6 @@ def _wished(decision: Decision, box: Box) -> Region:
 def _touching(regions: Sequence[Region], box: Box) -> list[int]:
     """The indices of the regions that have any part in common with `box`."""
     return [index for index, region in enumerate(regions) if region.box.touches(box)]
-
-
-def _holds(regions: Sequence[Region], box: Box) -> bool:
-    """Whether the middle of `box` lies in one of the regions."""
-    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    return any(r.box.left <= x < r.box.right and r.box.top <= y < r.box.bottom for r in regions)
 
 
 def _reason(decision: Decision, met: int) -> str:

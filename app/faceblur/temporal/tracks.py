@@ -69,11 +69,6 @@ def belief(shot: Shot, chain: Indices) -> float:
     return max(odds, surest) if surest >= _SURE else odds
 
 
-def likeness(shot: Shot, chain: Indices) -> float:
-    """The log-odds that a chain is what its detectors take it for, whatever its size."""
-    return _likeness(shot.odds[chain], shot.looks)
-
-
 def _likeness(odds: Reals, looks: int) -> float:
     """The mean of the best three log-odds; a lone one has to make up for what is missing, or be much surer.
 

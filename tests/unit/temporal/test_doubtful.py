@@ -112,6 +112,23 @@ def test_what_lies_beside_something_hidden_is_one() -> None:
     assert reasons(doubts(frames)) == [A_LITTLE]
 
 
+@pytest.mark.parametrize(("shift", "count"), [(8, 1), (3, 0)], ids=["a fifth", "less than a tenth"])
+def test_what_juts_out_of_something_hidden_is_one_from_a_tenth_of_it_on(shift: float, count: int) -> None:
+    beside = face(X + 100 - 20 + shift, Y, WEAK, 40)  # 40 px wide, its right end so far beyond what is hidden
+    frames = [[face(X, Y, size=200)] + ([beside] if i == 15 else []) for i in range(30)]
+    assert reasons(doubts(frames)) == [A_LITTLE] * count
+
+
+def test_it_is_named_by_what_was_looked_for() -> None:
+    plate = Detection(face(X, Y).box, WEAK, "plate", "one")
+    assert reasons(doubts([[plate] if i == 15 else [] for i in range(30)])) == ["looks a little like a plate"]
+
+
+def test_it_weighs_what_its_surest_detection_is_worth_however_often_it_was_seen() -> None:
+    often, once = ([[face(X, Y, WEAK, 90)] if abs(i - 15) <= reach else [] for i in range(30)] for reach in (7, 0))
+    assert [d.weight for d in doubts(often)] == [d.weight for d in doubts(once)]
+
+
 def test_what_is_hidden_for_a_part_of_its_time_is_shown_where_it_is_not() -> None:
     lost = [face(X, Y, size=200)]
     frames = [
@@ -126,6 +143,82 @@ def test_the_likelier_weighs_more() -> None:
     frames = [[face(X, Y, 0.05), face(200, Y, 0.15)] if i == 15 else [] for i in range(30)]
     weights = {doubt.box.left: doubt.weight for doubt in doubts(frames)}
     assert weights[180] > weights[620]
+
+
+# What can be looked at together
+
+
+def at(places: Iterable[tuple[int, Detection]], count: int = 60) -> list[list[Detection]]:
+    """Frames with these detections, each under the index of its frame."""
+    listed = list(places)
+    return [[found for index, found in listed if index == i] for i in range(count)]
+
+
+def test_what_lies_side_by_side_is_one_doubt_around_all_of_it() -> None:
+    [doubt] = doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 50, Y, WEAK))]))
+    assert (doubt.reason, doubt.box) == (f"{A_LITTLE} (and 1 more beside it)", Box(X - 20, Y - 20, X + 70, Y + 20))
+
+
+def test_it_weighs_as_much_as_that_any_of_it_is_a_face() -> None:
+    [alone] = doubts(at([(15, face(X, Y, WEAK))]))
+    [both] = doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 50, Y, WEAK))]))
+    assert both.weight == pytest.approx(1 - (1 - alone.weight) ** 2, abs=0.002)
+
+
+def test_what_lies_further_apart_is_told_each() -> None:
+    assert reasons(doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 51, Y, WEAK))]))) == [A_LITTLE] * 2
+
+
+def test_what_is_twice_as_large_is_told_for_itself() -> None:
+    together, apart = (doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 50, Y, WEAK, size))])) for size in (78, 82))
+    assert (len(together), len(apart)) == (1, 2)
+
+
+def test_what_is_seen_within_half_a_second_is_told_together() -> None:
+    together, apart = (doubts(at([(15, face(X, Y, WEAK)), (15 + n, face(X + 50, Y, WEAK))])) for n in (15, 16))
+    assert (len(together), len(apart)) == (1, 2)
+
+
+def test_in_a_row_each_is_told_once_and_the_larger_group_weighs_more() -> None:
+    found = doubts(at((15, face(X + 45 * k, Y, WEAK)) for k in range(5)))
+    assert sorted(reasons(found)) == [f"{A_LITTLE} (and {n} more beside it)" for n in (1, 2)]
+    assert max(found, key=lambda doubt: doubt.weight).box == Box(X - 20, Y - 20, X + 110, Y + 20)
+
+
+def test_what_is_in_one_group_counts_for_no_other() -> None:
+    row = [(15, face(X + 45 * k, Y, WEAK if k < 5 else 0.09)) for k in (0, 1, 2, 3, 5)]
+    *_, last = doubts(at([*row, (15, face(X + 45 * 4, Y, 0.09))]))
+    assert last.box == Box(X + 45 * 3 - 20, Y - 20, X + 45 * 5 + 20, Y + 20)
+
+
+def test_under_a_moving_camera_all_is_shown_where_it_lies_in_one_frame() -> None:
+    frames = at([(15, face(X, Y, 0.12)), (20, face(X + 45 - 5 * 3, Y, WEAK))])
+    [doubt] = doubts(frames, itertools.repeat(Motion(dx=-3.0)))
+    assert (doubt.number, doubt.box) == (16, Box(X - 20, Y - 20, X + 65, Y + 20))
+
+
+def test_under_a_zoom_all_is_shown_as_large_as_it_is_in_one_frame() -> None:
+    zoom = Motion(a=1.02)  # around the corner of the picture
+    frames = at([(15, face(200, 200, 0.12)), (20, face(240 * 1.02**5, 200 * 1.02**5, WEAK, 40 * 1.02**5))])
+    [doubt] = doubts(frames, itertools.repeat(zoom))
+    assert doubt.box.to_json() == pytest.approx([180, 180, 260, 220], abs=0.01)
+
+
+def test_the_reason_is_that_of_the_likeliest() -> None:
+    frames = [([face(X, Y)] if i < 15 else []) + ([face(X + 45, Y, 0.1)] if i == 20 else []) for i in range(60)]
+    assert reasons(doubts(frames)) == [f"{A_LITTLE} (and 1 more beside it)"]
+
+
+def test_what_lies_beside_the_end_of_a_track_is_told_with_it() -> None:
+    frames = [([face(X, Y)] if i < 15 else []) + ([face(X + 45, Y, 0.015)] if i == 20 else []) for i in range(60)]
+    assert reasons(doubts(frames)) == ["disappears in the middle of the picture (and 1 more beside it)"]
+
+
+def test_of_two_side_by_side_only_what_a_person_has_not_answered_is_left() -> None:
+    here, there = face(X, Y, WEAK), face(X + 50, Y, 0.12)
+    hide = Decision("1", "hide", "face", ((16, there.box),))
+    [doubt] = doubts(at([(15, here), (15, there)]), decisions=[hide])
+    assert (doubt.box, doubt.reason) == (here.box, A_LITTLE)
 
 
 # Tracks
