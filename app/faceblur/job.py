@@ -130,7 +130,7 @@ class Job:
 
         The extent of foreign frames is frozen in the plan, so that frames lost later are missed.
         """
-        origin, plan = self.origin(), self.plan()
+        origin, plan, there = self.origin(), self.plan(), self.frame_numbers()
         if plan and plan.home != self.home:
             homes = (plan.home or "the input folder", self.home or "the input folder")
             raise IncompleteError(
@@ -140,19 +140,17 @@ class Job:
         if origin:
             extent = (1, len(origin.shown.pts), origin.width, origin.height)
         else:
-            numbers = self.frame_numbers()
-            if not numbers:
+            if not there:
                 raise IncompleteError(
                     f"{self.frames_folder} has no frames (frame_0000000001.png …, ten digits): split a video first"
                 )
-            extent = (numbers[0], numbers[-1], *images.size(self.frame_path(numbers[0])))
+            extent = (there[0], there[-1], *images.size(self.frame_path(there[0])))
             if plan:
                 extent = plan.extent
-                new = sorted(set(numbers) - set(plan.numbers))
+                new = sorted(set(there) - set(plan.numbers))
                 if new:
                     advice = f"to begin anew with all of them: faceblur clean {self.name}"
                     raise IncompleteError(f"{self.name} got {naming(new)} after work on it began; {advice}")
-        there = self.frame_numbers()
         if len(there) != extent[1] + 1 - extent[0] or there[0] != extent[0]:
             present = set(there)
             missing = list(itertools.islice((n for n in range(extent[0], extent[1] + 1) if n not in present), 10_000))
