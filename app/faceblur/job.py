@@ -130,7 +130,7 @@ class Job:
 
         The extent of foreign frames is frozen in the plan, so that frames lost later are missed.
         """
-        origin, plan = self.origin(), self.plan()
+        origin, plan, there = self.origin(), self.plan(), self.frame_numbers()
         if plan and plan.home != self.home:
             homes = (plan.home or "the input folder", self.home or "the input folder")
             raise IncompleteError(
@@ -140,19 +140,17 @@ class Job:
         if origin:
             extent = (1, len(origin.shown.pts), origin.width, origin.height)
         else:
-            numbers = self.frame_numbers()
-            if not numbers:
+            if not there:
                 raise IncompleteError(
                     f"{self.frames_folder} has no frames (frame_0000000001.png …, ten digits): split a video first"
                 )
-            extent = (numbers[0], numbers[-1], *images.size(self.frame_path(numbers[0])))
+            extent = (there[0], there[-1], *images.size(self.frame_path(there[0])))
             if plan:
                 extent = plan.extent
-                new = sorted(set(numbers) - set(plan.numbers))
+                new = sorted(set(there) - set(plan.numbers))
                 if new:
                     advice = f"to begin anew with all of them: faceblur clean {self.name}"
                     raise IncompleteError(f"{self.name} got {naming(new)} after work on it began; {advice}")
-        there = self.frame_numbers()
         if len(there) != extent[1] + 1 - extent[0] or there[0] != extent[0]:
             present = set(there)
             missing = list(itertools.islice((n for n in range(extent[0], extent[1] + 1) if n not in present), 10_000))
@@ -244,8 +242,10 @@ class Job:
 
     def _evidence(self, detector: str, number: int, of: str | None = None) -> Json | None:
         value = _read_json(self.evidence_path(detector, number))
+        if not value:  # which spares looking at the frame
+            return None
         of = of or self._shows(number)
-        if not value or not of or value.get("stamp") != digest("evidence", of, detector, value.get("detections")):
+        if not of or value.get("stamp") != digest("evidence", of, detector, value.get("detections")):
             return None
         return value
 
@@ -255,8 +255,10 @@ class Job:
         They are as they are now, or had the fingerprints `of`.
         """
         value = _read_json(self.motion_path(number))
+        if not value:
+            return None
         of = of or [self._shows(n) for n in (number - 1, number)]
-        if not value or not all(of) or value.get("stamp") != self._motion_stamp(of, value.get("motion")):
+        if not all(of) or value.get("stamp") != self._motion_stamp(of, value.get("motion")):
             return None
         return Motion.from_json(value["motion"])
 
@@ -290,10 +292,15 @@ class Job:
 
         IncompleteError when it has not seen it yet.
         """
-        value = self._evidence(detector, number, of)
-        if value is None:
+        found = self.heard(detector, number, of)
+        if found is None:
             raise IncompleteError(f"{self.name}: {detector} has not seen frame {number}: run blur again")
-        return [Detection.from_json(d) for d in value["detections"]]
+        return found
+
+    def heard(self, detector: str, number: int, of: str | None = None) -> list[Detection] | None:
+        """What one detector said about a frame, as it is now or when its fingerprint was `of`; None if nothing yet."""
+        value = self._evidence(detector, number, of)
+        return None if value is None else [Detection.from_json(d) for d in value["detections"]]
 
     # Regions
 
@@ -338,6 +345,22 @@ class Job:
             return False
         return bool(value.get("inputs") == self.solve_inputs(plan, self.decisions_text(plan)))
 
+    def asked(self, plan: Plan, decisions: str) -> str:
+        """The digest of what a solve is told besides the evidence; `decisions` is their text."""
+        return digest(plan.to_json(), decisions)
+
+    def answers(self, plan: Plan) -> bool:
+        """Whether the last solve was of this plan and the decisions of now, whatever its evidence was."""
+        return bool(self.solution().get("asked") == self.asked(plan, self.decisions_text(plan)))
+
+    def solved_at(self) -> tuple[int, int] | None:
+        """Another value after each solve: which file solve.json is, and its time; None before the first."""
+        try:
+            found = self.solved_path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
     def _regions_digest(self, plan: Plan) -> str:
         total = hashlib.sha256()
         for number in plan.numbers:
@@ -346,9 +369,14 @@ class Job:
         return total.hexdigest()
 
     def write_solution(
-        self, plan: Plan, solution: Iterable[temporal.Solved], inputs: str, doubts: Iterable[Doubt] = ()
+        self,
+        plan: Plan,
+        solution: Iterable[temporal.Solved],
+        inputs: str,
+        doubts: Iterable[Doubt] = (),
+        asked: str = "",
     ) -> int:
-        """Write the regions that changed; returns how many files did. `inputs` goes last, into solve.json.
+        """Write the regions that changed; returns how many files did. `inputs` and `asked` go last, into solve.json.
 
         solve.json goes first, too: killed in between, the regions are nobody's and are made again.
         """
@@ -364,7 +392,7 @@ class Job:
                 files.write(path, data)
                 changed += 1
         summary: Json = {"format": FORMAT, "inputs": inputs, "files": self._regions_digest(plan), "regions": total}
-        summary["doubts"] = self._ranked(plan, found)
+        summary |= {"asked": asked, "doubts": self._ranked(plan, found)}
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
 
@@ -424,10 +452,19 @@ class Job:
 
     def is_rendered(self, plan: Plan, number: int) -> bool:
         """Whether the frame's blurred picture, and its debug picture if asked for, is there, whole and current."""
+        return self.rendered(plan, number) is not None
+
+    def rendered(self, plan: Plan, number: int) -> tuple[Region, ...] | None:
+        """What is hidden in a frame whose pictures are there, whole and current; None while they are not."""
         stamp = images.read_stamp(self.blurred_path(number))
-        if stamp is None or stamp != self.blurred_stamp(plan, number):
-            return False
-        return not plan.debug or images.read_stamp(self.debug_path(number)) == self.debug_stamp(plan, number)
+        if stamp is None:
+            return None
+        regions = self.regions(number)
+        if stamp != self.blurred_stamp(plan, number, regions):
+            return None
+        if plan.debug and images.read_stamp(self.debug_path(number)) != self.debug_stamp(plan, number):
+            return None
+        return regions
 
     def is_retouched(self, number: int) -> bool:
         """Whether a whole picture is there that `render` did not make: somebody's own work, not to be written over."""
@@ -463,23 +500,29 @@ class Job:
                 path.with_suffix(".json").unlink(missing_ok=True)
                 path.unlink(missing_ok=True)  # nobody else ever claims this name
 
-    def living(self, besides: str = "") -> dict[str, list[str]]:
-        """The workers that are alive now: token and detectors of each. Traces of the dead are removed."""
+    def living(self, besides: str = "", running: str = "") -> dict[str, list[str]]:
+        """The workers that are alive now, or those of them with the detector `running`: token and detectors of each.
+
+        Traces of the dead are removed.
+        """
         alive = {}
-        for path in sorted(self._presence_path("").parent.glob("worker-*.lock")):
-            token = path.stem.removeprefix("worker-")
-            if token == besides:
+        for path in sorted(self._presence_path("").parent.glob("*.lock")):
+            if path.stem == besides:
                 continue
+            names = list((_read_json(path.with_suffix(".json")) or {}).get("detectors", []))
+            if running and running not in names:
+                continue  # before its lock is asked for: that takes a while where it is held
             with claims.claim(path, timeout_s=0.05) as dead:
                 if dead:
                     path.with_suffix(".json").unlink(missing_ok=True)
                     path.unlink(missing_ok=True)
                 else:
-                    alive[token] = list((_read_json(path.with_suffix(".json")) or {}).get("detectors", []))
+                    alive[path.stem] = names
         return alive
 
     def _presence_path(self, token: str) -> Path:
-        return self.claim_path(f"worker-{token}")
+        """In a folder of their own, so that whoever looks for the living does not list the claims of all blocks."""
+        return self.claim_path(f"workers/{token}")
 
     # Report and clean
 

@@ -16,6 +16,7 @@ from faceblur import detectors, images, motion, overlay, temporal
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
+from faceblur.domain import Detection
 from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
 from faceblur.job import Job
 from faceblur.media import UNKNOWN
@@ -34,12 +35,14 @@ _LONGEST_NAP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One kind of work on frames: is a frame due, make it, how many faces it shows, and may this worker do it now."""
+    """One kind of work on frames: how many faces one that is done shows, make it, and may this worker do it now.
+
+    `faces` gives None while a frame is due: to look costs several files, so it tells both at once.
+    """
 
     name: str
-    due: Callable[[int], bool]
+    faces: Callable[[int], int | None]
     make: Callable[[int], None]
-    faces: Callable[[int], int]
     mine: Callable[[], bool] = lambda: True
 
 
@@ -105,7 +108,10 @@ class Worker:
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does."""
+        before = self.job.solved_at()
         with self.context.timed("solve"), self.context.alone(self.job.claim_path("solve")):
+            if self.job.solved_at() != before and self.job.answers(plan):
+                return  # another did it while we waited: spares that each of us looks at all evidence in turn
             self.job.bind_decisions(plan)
             if not self.job.is_solved(plan):
                 text = self.job.decisions_text(plan)
@@ -113,8 +119,8 @@ class Worker:
                 size = (plan.width, plan.height)
                 tick = self.job.clock(plan).time_base
                 solution = temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick)
-                unheard = temporal.unheard(decisions, plan.numbers)
-                changed = self.job.write_solution(plan, self._checked(solution), inputs, unheard)
+                unheard, asked = temporal.unheard(decisions, plan.numbers), self.job.asked(plan, text)
+                changed = self.job.write_solution(plan, self._checked(solution), inputs, unheard, asked)
                 self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
 
     def render(self, plan: Plan) -> None:
@@ -125,9 +131,8 @@ class Worker:
     def _detecting(self, plan: Plan, name: str) -> _Task:
         return _Task(
             name=f"detect-{name}",
-            due=lambda number: not self.job.has_evidence(name, number),
+            faces=lambda number: _likely(self.job.heard(name, number)),
             make=lambda number: self._detect(plan, name, number),
-            faces=lambda number: sum(d.score >= LIKELY for d in self.job.seen_by(name, number)),
             mine=lambda: name in self.own or self._orphaned(name),
         )
 
@@ -135,17 +140,15 @@ class Worker:
         """What detecting left over: most motion is measured there, where the pictures are at hand."""
         return _Task(
             name="motion",
-            due=lambda number: self.job.motion(number) is None,
+            faces=lambda number: None if self.job.motion(number) is None else 0,
             make=self._move,
-            faces=lambda number: 0,
         )
 
     def _rendering(self, plan: Plan) -> _Task:
         return _Task(
             name="render",
-            due=lambda number: not self.job.is_rendered(plan, number),
+            faces=lambda number: None if (hidden := self.job.rendered(plan, number)) is None else len(hidden),
             make=lambda number: self._render(plan, number),
-            faces=lambda number: len(self.job.regions(number)),
         )
 
     # One frame
@@ -231,13 +234,18 @@ class Worker:
 
         Blocks that others hold are looked at again after each of ours, so that the count includes their work.
         """
-        left = [number for number in numbers if task.due(number)]
+        left, faces = [], 0
+        for number in numbers:
+            shown = task.faces(number)
+            if shown is None:
+                left.append(number)
+            else:
+                faces += shown
         if not left:
             return
         pending = dict(self.job.blocks(left))
-        done = sorted(set(numbers) - set(left))
-        with self.context.progress.step(self.job.name, task.name, len(numbers), len(done)) as step:
-            step.faces = sum(map(task.faces, done))
+        with self.context.progress.step(self.job.name, task.name, len(numbers), len(numbers) - len(left)) as step:
+            step.faces = faces
             while pending:
                 began = time.monotonic()
                 if not self._take(task, pending, step):  # others are at it: look again, but do not do only that
@@ -247,17 +255,22 @@ class Worker:
     def _take(self, task: _Task, pending: dict[int, list[int]], step: Step) -> bool:
         """Cross out what others finished and do one block; False when there is none to be had."""
         may = task.mine()
-        for key, block in list(pending.items()):
-            self.context.stop.check()
-            self._cross_out(task, block, list(block), step)
-            if not block:
+        finished = []
+        try:
+            for key, block in pending.items():
+                self.context.stop.check()
+                self._cross_out(task, block, list(block), step)
+                if not block:
+                    finished.append(key)
+                elif may:
+                    with claim(self.job.claim_path(f"{task.name}-{key:010}")) as ours:
+                        if ours:
+                            self._do(task, block, step)
+                            return True
+            return False
+        finally:
+            for key in finished:
                 del pending[key]
-            elif may:
-                with claim(self.job.claim_path(f"{task.name}-{key:010}")) as ours:
-                    if ours:
-                        self._do(task, block, step)
-                        return True
-        return False
 
     def _do(self, task: _Task, block: list[int], step: Step) -> None:
         for number in list(block):
@@ -266,18 +279,22 @@ class Worker:
             self.context.stop.check()
 
     def _cross_out(self, task: _Task, block: list[int], numbers: Sequence[int], step: Step) -> None:
-        """Take those of `numbers` out of `block` that are done or given up; count the done ones."""
+        """Take those of `numbers` out of `block` that are done or given up; count the done ones.
+
+        Ends at the first that is due: frames are made in order, so that looking at those behind it is in vain.
+        """
         for number in numbers:
-            done = not task.due(number)
-            if done:
-                step.advance(1, task.faces(number))
+            faces = task.faces(number)
+            if faces is not None:
+                step.advance(1, faces)
                 self.context.progress.update(step)
-            if done or self._tries[task.name, number] >= _TRIES:
-                block.remove(number)
+            elif self._tries[task.name, number] < _TRIES:
+                return
+            block.remove(number)
 
     def _attempt(self, task: _Task, number: int) -> None:
         """Make one frame if it is still due. What goes wrong with this frame alone is noted and tried again later."""
-        if not task.due(number):
+        if task.faces(number) is not None:
             return
         try:
             task.make(number)
@@ -332,7 +349,7 @@ class Worker:
 
     def _orphaned(self, name: str) -> bool:
         """Whether nobody alive was started for a detector, so that this one has to. IncompleteError if it cannot."""
-        if any(name in names for names in self.job.living(besides=self.token).values()):
+        if self.job.living(besides=self.token, running=name):
             return False
         try:
             self._detector(name)
@@ -392,6 +409,11 @@ def _help(job: Job, options: Options) -> None:
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         raise SystemExit(Interrupted.exit_code) from None
+
+
+def _likely(seen: Sequence[Detection] | None) -> int | None:
+    """How many faces a frame is taken to show while nothing is solved; None when it was not seen yet."""
+    return None if seen is None else sum(d.score >= LIKELY for d in seen)
 
 
 def threads(options: Options) -> int:

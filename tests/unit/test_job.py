@@ -169,7 +169,7 @@ def solve_again(job: Job, doubts: Sequence[Doubt] = (), general: Sequence[Doubt]
     assert plan
     text = job.decisions_text(plan)
     solution = [Solved(n, job.regions(n), tuple(d for d in doubts if d.number == n)) for n in plan.numbers]
-    return job.write_solution(plan, solution, job.solve_inputs(plan, text), general)
+    return job.write_solution(plan, solution, job.solve_inputs(plan, text), general, job.asked(plan, text))
 
 
 @pytest.fixture

@@ -250,7 +250,7 @@ def test_planned_work_that_nobody_can_do_names_the_detector(
 
 
 def test_dead_workers_do_not_count_as_living(job: Job) -> None:
-    dead = job.claim_path("worker-dead")
+    dead = job.claim_path("workers/dead")
     dead.parent.mkdir(parents=True)
     dead.touch()
     with job.presence("alive", ["null"]):
