@@ -11,9 +11,9 @@ from faceblur.images import Image
 
 Points = NDArray[Any]  # (N, 1, 2) float32: x and y
 
-VERSION = 1  # part of every stamp: count up when the numbers change
+VERSION = 2  # part of every stamp: count up when the numbers change
 
-_SIDE = 640  # px of the longer side of the small picture; motion is measured there
+_SIDE = 480  # px of the longer side of the small picture; motion is measured there
 _CORNERS = 300
 _WITHIN_PX = 1.5  # how far a corner may be from where the camera's motion takes it, in the small picture
 _FEWEST = 12  # corners that a motion can be told from

@@ -16,8 +16,9 @@ _SLACK_PX = 2.0  # how far a box may jump for free, in pixels: the detectors' ow
 _SIZE = 0.7  # what a change of size costs, per natural logarithm of it, against a move by the size of the box
 _GATE = 0.3  # the highest cost of a link from one frame to the next
 _GATE_YOUNG = 0.5  # the same while the speed of a chain is not known
-_GATE_GAP = 0.03  # what each unit of time without a detection adds to it
-_GATE_MOST = 0.6
+_GATE_GAP = 0.1  # what each unit of time without a look, or without a detection, adds to the first
+_GATE_GAP_YOUNG = 0.2  # and to the second: who was not yet seen moving may be far away after three frames
+_GATE_MOST = 0.9
 _GAP = 15.0  # units of time: longer away is gone
 _PLACE = 0.8  # how much of the difference to what was foreseen is believed at once
 _SPEED = 0.3  # the same for its speed
@@ -111,7 +112,8 @@ class _Chains:
         still = self._now - self.seen <= _BRIEF
         apart[still] = np.minimum(apart[still], np.abs(self.point[still, None] - middle[None, :]))
         cost = np.maximum(apart - _SLACK_PX, 0) / sizes + _SIZE * np.abs(self.scale[:, None] - scale[None, :])
-        gate = np.where(self.young, _GATE_YOUNG, _GATE) + _GATE_GAP * np.maximum(self._now - self.seen - 1, 0)
+        gap = np.maximum(self._now - self.seen - 1, 0)
+        gate = np.where(self.young, _GATE_YOUNG + _GATE_GAP_YOUNG * gap, _GATE + _GATE_GAP * gap)
         gate = np.minimum(gate, _GATE_MOST)[:, None]
         good = (cost < gate) & (self.kind[:, None] == self._shot.kind[rows][None, :])
         if (good.sum(axis=0) <= 1).all() and (good.sum(axis=1) <= 1).all():

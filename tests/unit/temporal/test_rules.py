@@ -115,6 +115,18 @@ def test_mistake_11_a_gap_of_eight_frames_is_bridged_while_the_face_moves_on() -
     assert len(tracks(solution)) == 1
 
 
+def test_a_face_that_moves_most_of_its_width_between_two_looks_is_one_track() -> None:
+    frames = [[] if i % 3 else [face(200 + 11 * i, 300)] for i in range(31)]
+    solution = play(frames, settings=Settings(look_back=0, look_ahead=0))
+    assert all(hides(solved, 200 + 11 * i, 300) for i, solved in enumerate(solution))
+    assert len(tracks(solution)) == 1
+
+
+def test_faces_in_a_row_keep_apart_although_they_are_seldom_looked_at() -> None:
+    frames = [[] if i % 3 else [face(200 + 60 * k + 5 * i, 300) for k in range(5)] for i in range(31)]
+    assert len(tracks(play(frames))) == 5
+
+
 def test_a_region_grows_while_nothing_is_seen() -> None:
     frames = [[] if 12 <= i < 20 else [face(600, 300)] for i in range(32)]
     solution = play(frames)
