@@ -21,6 +21,7 @@ from faceblur.split import Footage, Log, Shown, begun, claimed, recipe
 from faceblur.worker import LIKELY, Worker
 
 _USUAL_PX = 1280 * 720  # of a frame
+_FARTHEST = 6  # frames from one look to the next for which frames are read ahead; they take memory
 
 
 def direct(source: Path, context: Context, called: str = "") -> Path:
@@ -123,8 +124,9 @@ class _Pass:
     def run(self) -> None:
         """Decode everything once, detect in threads."""
         log, at_once = Log(self.origin, self.footage), self._at_once
+        ahead = at_once * min(max(self.context.options.every, 1), _FARTHEST) + 1  # of which `at_once` are looked at
         with self.context.progress.step(self.job.name, "detect", log.expected) as step:
-            for _, faces in self.context.ahead(self._detect, self._moved(log), at_once, at_once + 1):
+            for _, faces in self.context.ahead(self._detect, self._moved(log), at_once, ahead):
                 step.total = max(step.total, len(log.pts))
                 step.advance(1, faces)
                 self.context.progress.update(step)
