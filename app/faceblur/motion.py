@@ -15,6 +15,7 @@ VERSION = 2  # part of every stamp: count up when the numbers change
 
 _SIDE = 480  # px of the longer side of the small picture; motion is measured there
 _CORNERS = 300
+_WINDOW = (11, 11)  # px around a corner that are compared
 _WITHIN_PX = 1.5  # how far a corner may be from where the camera's motion takes it, in the small picture
 _FEWEST = 12  # corners that a motion can be told from
 _BACK_PX = 1.0  # how far from where it was a corner may end that is followed there and back
@@ -64,7 +65,7 @@ def between(before: Image, after: Image, width: int) -> Motion:
 
 def _follow(image: Image, other: Image, points: Points) -> tuple[Points, NDArray[np.bool_]]:
     """Where the points of one picture are in the other, and which of them were found."""
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(image, other, points, None, winSize=(15, 15), maxLevel=3)  # type: ignore[call-overload]
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(image, other, points, None, winSize=_WINDOW, maxLevel=3)  # type: ignore[call-overload]
     return moved, found[:, 0] == 1
 
 
@@ -75,6 +76,6 @@ def _same(image: Image, other: Image) -> bool:
 
 def _same_light(before: Image, after: Image) -> Image:
     """`before` with the mean and contrast of `after`, so that a change of light or a fade does not look like motion."""
-    (mean, spread), (wanted, wanted_spread) = ((float(p.mean()), float(p.std())) for p in (before, after))
+    (mean, spread), (wanted, wanted_spread) = (np.ravel(cv2.meanStdDev(p)).tolist() for p in (before, after))
     gain = min(max(wanted_spread / spread, 0.5), 2.0) if spread > 1 else 1.0
     return cv2.addWeighted(before, gain, before, 0, wanted - mean * gain).astype(np.uint8, copy=False)
