@@ -31,7 +31,8 @@ _OUTSIDE = "decision {} lies outside the picture"
 VERSION = 4  # part of every stamp: count up when the regions change
 _MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
 _AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
-_LEAST_PX = 3.0  # the smallest margin
+_LEAST_PX = 6.0  # the smallest margin: where a small face is between two looks is known to a few pixels only
+_LEAST_ALONE_PX = 3.0  # the same in a picture that stands alone
 _DRIFT = 0.02  # by how much of its size a box grows on each side with each unit of time that it was not seen
 _REASONS = {SEEN: "detection", BRIDGED: "bridged", EXTENDED: "extended"}
 
@@ -40,9 +41,9 @@ _REASONS = {SEEN: "detection", BRIDGED: "bridged", EXTENDED: "extended"}
 class Settings:
     """`threshold` is how likely something of 64 px must be a face to be hidden; smaller things are believed earlier.
 
-    `grow` is the margin on each side as a share of the box, at least 3 px. For `look_back` frames before its first and
-    `look_ahead` frames after its last detection a track is carried on. `agree` is how many detectors must have seen a
-    thing in a frame for it to count there, as far as so many looked for it.
+    `grow` is the margin on each side as a share of the box, at least 6 px, in a picture that stands alone 3. For
+    `look_back` frames before its first and `look_ahead` frames after its last detection a track is carried on. `agree`
+    is how many detectors must have seen a thing in a frame for it to count there, as far as so many looked for it.
     """
 
     threshold: float = 0.25
@@ -114,17 +115,18 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
     """(index of the frame in the shot, region) for each frame of a track."""
     shot = track.shot
     sides = np.exp(track.size)
-    reach = sides / 2 + np.maximum(settings.grow * sides, _LEAST_PX) + _DRIFT * track.unsure[:, None] * sides
+    least = _LEAST_PX if len(shot) > 1 else _LEAST_ALONE_PX
+    reach = sides / 2 + np.maximum(settings.grow * sides, least) + _DRIFT * track.unsure[:, None] * sides
     low = np.stack([track.middle.real, track.middle.imag], axis=1) - reach
     high = low + 2 * reach
     seen = np.nonzero(track.member >= 0)[0]  # never smaller than what was seen in the frame itself, and half a margin
     box = shot.box[track.member[seen]]
-    half = np.maximum(settings.grow * (box[:, 2:] - box[:, :2]), _LEAST_PX) / 2
+    half = np.maximum(settings.grow * (box[:, 2:] - box[:, :2]), least) / 2
     low[seen], high[seen] = np.minimum(low[seen], box[:, :2] - half), np.maximum(high[seen], box[:, 2:] + half)
     boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
     score = round(calibration.probability(track.odds), 4)
     kind = shot.kinds[track.kind]
-    drawn = outlines(track, settings.grow + _DRIFT * track.unsure, _LEAST_PX)
+    drawn = outlines(track, settings.grow + _DRIFT * track.unsure, least)
     for offset, (box, how, outline) in enumerate(zip(boxes, track.how.tolist(), drawn, strict=True)):
         around = _around(outline) if outline else Box(*box)
         yield track.first + offset, Region(around, kind, _REASONS[how], score, track.name, outline)
