@@ -20,7 +20,7 @@ import numpy as np
 
 from faceblur import chart, images, media, temporal
 from faceblur.context import Context
-from faceblur.domain import Box, Json, Motion
+from faceblur.domain import Box, Json, Motion, Region
 from faceblur.errors import SourceError, UsageError
 from faceblur.evaluation.masks import Mask, mask, window
 from faceblur.evaluation.table import table
@@ -151,7 +151,7 @@ class Tally:
 def video(source: Path, truth: Truth, context: Context, combinations: Sequence[str]) -> list[Figures]:
     """What detectors find in a source and the solve makes of it, for each of some combinations such as "fast+yunet".
 
-    Two results each: solved over time, and every frame by itself. Splits and detects what is missing; what will be
+    Two results each: solved over time, and every look by itself, which holds until the next one. Splits and detects what is missing; what will be
     hidden in the job is not changed, and decisions of people do not count.
     """
     job = open_job(source, context)
@@ -244,14 +244,18 @@ def _compared(name: str, job: Job, plan: Plan, truth: Truth) -> list[Figures]:
     alone = list(_alone(frames, plan, tick))
     return [
         _judged(name, frames, over_time, plan, truth),
-        _judged(f"{name}, each frame alone", frames, alone, plan, truth),
+        _judged(f"{name}, each look alone", frames, alone, plan, truth),
     ]
 
 
 def _alone(frames: Sequence[temporal.Evidence], plan: Plan, tick: Fraction) -> Iterator[temporal.Solved]:
+    size = (plan.width, plan.height)
+    regions: tuple[Region, ...] = ()
     for frame in frames:
-        size = (plan.width, plan.height)
-        yield from temporal.solve([replace(frame, motion=None)], (), plan.settings, size, tick)
+        if frame.looked is None or any(frame.looked.values()):
+            [alone] = temporal.solve([replace(frame, motion=None)], (), plan.settings, size, tick)
+            regions = alone.regions
+        yield temporal.Solved(frame.number, regions)
 
 
 def _judged(

@@ -208,7 +208,7 @@ def truth(tmp_path: Path) -> Path:
 
 def test_a_detector_that_finds_all_faces_leaks_none(clip: Path, truth: Path, context: Callable[..., Context]) -> None:
     solved, alone = evaluation.video(clip, Truth.read(truth), context(), ["null"])
-    assert (solved.name, alone.name) == ("null", "null, each frame alone")
+    assert (solved.name, alone.name) == ("null", "null, each look alone")
     for figures in (solved, alone):
         assert (figures.leaked, figures.faces, figures.exposed, figures.longest) == (0, 12, 0, 0)
         assert (figures.regions or 0) >= 12
@@ -223,6 +223,14 @@ def test_a_face_that_is_lost_for_a_frame_is_visible_only_without_the_solve(
     solved, alone = evaluation.video(clip, truth, context(), ["null"])
     assert solved.visible == (0,) * 12
     assert alone.visible == (0,) * 6 + (1,) + (0,) * 5
+
+
+def test_a_look_alone_holds_until_the_next_one(tmp_path: Path, context: Callable[..., Context]) -> None:
+    shown = [picture(faces=[(20 + 8 * i, 20, 36 + 8 * i, 36)], seed=0) for i in range(6)]
+    clip = write_clip(tmp_path / "moves.mp4", shown)
+    truth = Truth(WIDTH, HEIGHT, tuple(Labels((("1", Box(20 + 8 * i, 20, 36 + 8 * i, 36)),)) for i in range(6)))
+    _, alone = evaluation.video(clip, truth, context(every=3), ["null"])
+    assert alone.visible == (0, 1, 1, 0, 1, 1)
 
 
 def test_evaluating_changes_nothing_about_what_will_be_hidden(
@@ -372,7 +380,7 @@ def test_the_command_prints_a_row_for_each_result(clip: Path, truth: Path, tmp_p
     done = faceblur("evaluate", "video", "input/clip.mp4", "--truth", truth, "--detector", "null,haar", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     names = [line.split("  ")[0] for line in done.stdout.splitlines()[1:]]
-    assert names == ["null", "null, each frame alone", "haar", "haar, each frame alone"]
+    assert names == ["null", "null, each look alone", "haar", "haar, each look alone"]
 
 
 def test_the_command_gives_json_and_a_chart(clip: Path, truth: Path, tmp_path: Path) -> None:
