@@ -151,8 +151,8 @@ class Tally:
 def video(source: Path, truth: Truth, context: Context, combinations: Sequence[str]) -> list[Figures]:
     """What detectors find in a source and the solve makes of it, for each of some combinations such as "fast+yunet".
 
-    Two results each: solved over time, and every look by itself, which holds until the next one. Splits and detects what is missing; what will be
-    hidden in the job is not changed, and decisions of people do not count.
+    Two results each: solved over time, and every look by itself, which holds until the next one. Splits and detects
+    what is missing; what will be hidden in the job is not changed, and decisions of people do not count.
     """
     job = open_job(source, context)
     workers = {name: _worker(job, context, name) for name in combinations}
