@@ -6,7 +6,7 @@ import pytest
 from faceblur import calibration
 
 # Fit with three constants: b2 within 0.3 on either side of 0, and nothing for z² and L·z.
-THREE = ["ssd", "blazeface", "blazeface-full", "retinaface-mobile", "scrfd"]
+THREE = ["ssd", "blazeface", "blazeface-full", "retinaface-mobile", "scrfd", "haar"]
 
 
 def odds(detector: str, score: float, size: float = 40.0) -> float:
