@@ -5,6 +5,9 @@ import pytest
 
 from faceblur import calibration
 
+# Fit with three constants: b2 within 0.3 on either side of 0, and nothing for z² and L·z.
+THREE = ["ssd", "blazeface", "blazeface-full", "retinaface-mobile", "scrfd", "haar"]
+
 
 def odds(detector: str, score: float, size: float = 40.0) -> float:
     return float(calibration.log_odds(detector, np.array([score]), np.array([size]))[0])
@@ -42,6 +45,28 @@ def test_beyond_what_was_labelled_size_changes_nothing(detector: str) -> None:
     assert odds(detector, 0.6, 8) == odds(detector, 0.6, 1)
 
 
+@pytest.mark.parametrize("detector", THREE)
+@pytest.mark.parametrize("size", [8.0, 16.0, 32.0, 96.0, 256.0])
+def test_where_few_large_faces_were_labelled_a_higher_score_is_worth_more_at_every_size(
+    detector: str, size: float
+) -> None:
+    worth = calibration.log_odds(detector, np.linspace(0, 1, 101), np.full(101, size))
+    assert np.isfinite(worth).all()
+    assert (np.diff(worth) > 0).all()
+
+
+@pytest.mark.parametrize("detector", THREE)
+@pytest.mark.parametrize("score", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_where_few_large_faces_were_labelled_the_size_alone_makes_nothing_likely_or_unlikely(
+    detector: str, score: float
+) -> None:
+    """From 8 to 256 px the odds change by no more than a factor of 4.5, and only up or only down."""
+    worth = calibration.log_odds(detector, np.full(50, score), np.geomspace(8, 256, 50))
+    steps = np.diff(worth)
+    assert (steps >= 0).all() or (steps <= 0).all()
+    assert np.ptp(worth) <= 0.3 * 5 + 1e-9
+
+
 # Whose constants count
 
 
@@ -53,13 +78,13 @@ def test_a_detector_that_was_measured_has_constants_of_its_own(detector: str) ->
 
 
 @pytest.mark.parametrize("size", ["auto", "1", "0.6", "1.25", "1280x720"])
-@pytest.mark.parametrize("model", ["centerface", "yunet.n", "hyperlpr"])
+@pytest.mark.parametrize("model", ["centerface", "yunet.n", "hyperlpr", *THREE])
 def test_at_a_size_that_was_not_measured_a_detector_counts_as_at_the_pictures_own(model: str, size: str) -> None:
     assert odds(f"{model}@{size}", 0.7) == odds(model, 0.7)
 
 
 @pytest.mark.parametrize("copies", ["flip", "scales", "full", "0.5@flip", "1280x720@full"])
-@pytest.mark.parametrize("model", ["yunet", "unheard-of"])
+@pytest.mark.parametrize("model", ["yunet", "unheard-of", *THREE])
 def test_copies_taken_together_that_were_not_measured_are_taken_for_probabilities(model: str, copies: str) -> None:
     assert calibration.probability(odds(f"{model}@{copies}", 0.3)) == pytest.approx(0.3)
 
