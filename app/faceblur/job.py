@@ -26,6 +26,7 @@ _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _DOUBTS = 500  # more than this nobody looks through
+_MANY = 60  # frames a second; few sources have more, but those that browsers record tell of 1000
 _SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
 
@@ -219,9 +220,22 @@ class Job:
 
     @property
     def rate(self) -> float:
-        """Frames a second, about; 25 for frames from elsewhere."""
+        """Frames a second, about; 25 for frames from elsewhere.
+
+        More than _MANY are counted: were there fewer than a source tells, the frames to look at would lie far apart.
+        """
         origin = self.origin()
-        return float(Fraction(origin.recipe["fps"] or origin.video.rate)) if origin else 25.0
+        if not origin:
+            return 25.0
+        told = Fraction(origin.recipe["fps"] or origin.video.rate)
+        if told <= _MANY or origin.recipe["fps"]:
+            return float(told)
+        video, clock = origin.video, origin.clock
+        pts, tick = (
+            (clock.pts, clock.time_base) if clock else (media.times(self.source_path(origin), video), video.time_base)
+        )
+        lasts = (pts[-1] - pts[0]) * tick if pts else 0
+        return float((len(pts) - 1) / lasts if lasts else told)
 
     @property
     def side(self) -> int:
