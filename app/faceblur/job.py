@@ -316,6 +316,14 @@ class Job:
         value = self._evidence(detector, number, of)
         return None if value is None else [Detection.from_json(d) for d in value["detections"]]
 
+    def is_seen(self, plan: Plan, number: int) -> bool:
+        """Whether what the regions of a frame were made from is about the picture that it is now."""
+        of = self._shows(number)
+        moved = self.motion(number, (self._shows(number - 1), of)) if number > plan.first else None
+        if number > plan.first and moved is None:
+            return False
+        return all(self.has_evidence(name, number, of) for name in _looking(plan, number, moved))
+
     # Regions
 
     def evidence(self, plan: Plan) -> Iterator[temporal.Evidence]:
@@ -361,7 +369,7 @@ class Job:
 
     def asked(self, plan: Plan, decisions: str) -> str:
         """The digest of what a solve is told besides the evidence; `decisions` is their text."""
-        return digest(plan.to_json(), decisions)
+        return digest(temporal.VERSION, plan.to_json(), decisions)
 
     def answers(self, plan: Plan) -> bool:
         """Whether the last solve was of this plan and the decisions of now, whatever its evidence was."""
@@ -392,20 +400,22 @@ class Job:
     ) -> int:
         """Write the regions that changed; returns how many files did. `inputs` and `asked` go last, into solve.json.
 
-        solve.json goes first, too: killed in between, the regions are nobody's and are made again.
+        solve.json goes first, too: killed in between, the regions are nobody's and are made again. It holds the digest
+        of what was written, and not of what is there: somebody who solves at the same time is found out.
         """
         self.solved_path.unlink(missing_ok=True)
-        found = list(doubts)
+        found, written = list(doubts), hashlib.sha256()
         changed = total = 0
         for solved in solution:
             value = {"frame": solved.number, "regions": [r.to_json() for r in solved.regions]}
             data, path = canonical(value).encode(), self.regions_path(solved.number)
+            written.update(data)
             found += solved.doubts
             total += len(solved.regions)
             if not path.exists() or path.read_bytes() != data:
                 files.write(path, data)
                 changed += 1
-        summary: Json = {"format": FORMAT, "inputs": inputs, "files": self._regions_digest(plan), "regions": total}
+        summary: Json = {"format": FORMAT, "inputs": inputs, "files": written.hexdigest(), "regions": total}
         summary |= {"asked": asked, "doubts": self._ranked(plan, found)}
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
