@@ -56,7 +56,7 @@ def assemble(job: Job, context: Context) -> Path:
 def finish(job: Job, rendition: Rendition, context: Context) -> Path:
     """Make the finished files of a job, check them, tell what came out. Returns the path of the blurred one."""
     extent, plan, output = job.extent(), job.plan(), Output(job, context, rendition)
-    if plan is None or extent != plan.extent or not job.solution():
+    if plan is None or extent != plan.extent:
         raise IncompleteError(f"the frames of {job.name} are not blurred yet: run blur")
     if context.options.debug and not plan.debug:
         raise IncompleteError(f"{job.name} has no debug pictures: run blur --debug first")
