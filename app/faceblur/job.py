@@ -26,6 +26,7 @@ _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _DOUBTS = 500  # more than this nobody looks through
+_MANY = 60  # frames a second; few sources have more, but those that browsers record tell of 1000
 _SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
 
@@ -219,9 +220,22 @@ class Job:
 
     @property
     def rate(self) -> float:
-        """Frames a second, about; 25 for frames from elsewhere."""
+        """Frames a second, about; 25 for frames from elsewhere.
+
+        More than _MANY are counted: were there fewer than a source tells, the frames to look at would lie far apart.
+        """
         origin = self.origin()
-        return float(Fraction(origin.recipe["fps"] or origin.video.rate)) if origin else 25.0
+        if not origin:
+            return 25.0
+        told = Fraction(origin.recipe["fps"] or origin.video.rate)
+        if told <= _MANY or origin.recipe["fps"]:
+            return float(told)
+        video, clock = origin.video, origin.clock
+        pts, tick = (
+            (clock.pts, clock.time_base) if clock else (media.times(self.source_path(origin), video), video.time_base)
+        )
+        lasts = (pts[-1] - pts[0]) * tick if pts else 0
+        return float((len(pts) - 1) / lasts if lasts else told)
 
     @property
     def side(self) -> int:
@@ -302,6 +316,14 @@ class Job:
         value = self._evidence(detector, number, of)
         return None if value is None else [Detection.from_json(d) for d in value["detections"]]
 
+    def is_seen(self, plan: Plan, number: int) -> bool:
+        """Whether what the regions of a frame were made from is about the picture that it is now."""
+        of = self._shows(number)
+        moved = self.motion(number, (self._shows(number - 1), of)) if number > plan.first else None
+        if number > plan.first and moved is None:
+            return False
+        return all(self.has_evidence(name, number, of) for name in _looking(plan, number, moved))
+
     # Regions
 
     def evidence(self, plan: Plan) -> Iterator[temporal.Evidence]:
@@ -347,7 +369,7 @@ class Job:
 
     def asked(self, plan: Plan, decisions: str) -> str:
         """The digest of what a solve is told besides the evidence; `decisions` is their text."""
-        return digest(plan.to_json(), decisions)
+        return digest(temporal.VERSION, plan.to_json(), decisions)
 
     def answers(self, plan: Plan) -> bool:
         """Whether the last solve was of this plan and the decisions of now, whatever its evidence was."""
@@ -378,20 +400,22 @@ class Job:
     ) -> int:
         """Write the regions that changed; returns how many files did. `inputs` and `asked` go last, into solve.json.
 
-        solve.json goes first, too: killed in between, the regions are nobody's and are made again.
+        solve.json goes first, too: killed in between, the regions are nobody's and are made again. It holds the digest
+        of what was written, and not of what is there: somebody who solves at the same time is found out.
         """
         self.solved_path.unlink(missing_ok=True)
-        found = list(doubts)
+        found, written = list(doubts), hashlib.sha256()
         changed = total = 0
         for solved in solution:
             value = {"frame": solved.number, "regions": [r.to_json() for r in solved.regions]}
             data, path = canonical(value).encode(), self.regions_path(solved.number)
+            written.update(data)
             found += solved.doubts
             total += len(solved.regions)
             if not path.exists() or path.read_bytes() != data:
                 files.write(path, data)
                 changed += 1
-        summary: Json = {"format": FORMAT, "inputs": inputs, "files": self._regions_digest(plan), "regions": total}
+        summary: Json = {"format": FORMAT, "inputs": inputs, "files": written.hexdigest(), "regions": total}
         summary |= {"asked": asked, "doubts": self._ranked(plan, found)}
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed

@@ -8,7 +8,7 @@ import numpy as np
 
 from faceblur import detectors, weights
 from faceblur.domain import Json, Region
-from faceblur.errors import FaceblurError
+from faceblur.errors import FaceblurError, IncompleteError
 from faceblur.job import Job
 from faceblur.plan import Plan
 from faceblur.redaction import Style, redact
@@ -18,8 +18,13 @@ _SIDE = 320  # px of the longer side of the picture on which it is told
 
 
 def facts(job: Job, plan: Plan) -> Json:
-    """All but the finished files and how long they took: the source, the options, the models, what is hidden."""
+    """All but the finished files and how long they took: the source, the options, the models, what is hidden.
+
+    IncompleteError before the first solve, or after one that did not come to its end.
+    """
     origin, solution = job.origin(), job.solution()
+    if not solution:
+        raise IncompleteError(f"the regions of {job.name} are not solved yet: run blur")
     source = None
     if origin:
         source = {"path": origin.path, "sha256": origin.sha256, "size": origin.size}

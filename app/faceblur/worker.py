@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from faceblur import detectors, images, motion, overlay, temporal
 from faceblur.claims import claim
@@ -90,9 +91,10 @@ class Worker:
             plan = self._plan()
             self.detect(plan)
             self.solve(plan)
-            self.render(plan)
             if self._plan() == plan:
-                return
+                self.render(plan)
+                if self._plan() == plan:
+                    return
 
     def detect(self, plan: Plan) -> None:
         """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
@@ -107,13 +109,15 @@ class Worker:
             self._complain()
 
     def solve(self, plan: Plan) -> None:
-        """Make the regions, or wait for the worker that does."""
+        """Make the regions, or wait for the worker that does. Nothing is done for a plan that is no longer in force."""
         before = self.job.solved_at()
         with self.context.timed("solve"), self.context.alone(self.job.claim_path("solve")):
             if self.job.solved_at() != before and self.job.answers(plan):
                 return  # another did it while we waited: spares that each of us looks at all evidence in turn
             self.job.bind_decisions(plan)
             if not self.job.is_solved(plan):
+                if self._plan() != plan:
+                    return  # whoever asked for more may have solved already, and hides what is not in this plan
                 text = self.job.decisions_text(plan)
                 inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
                 size = (plan.width, plan.height)
@@ -201,9 +205,10 @@ class Worker:
         regions = self.job.regions(number)
         stamp = self.job.blurred_stamp(plan, number, regions)
         source, target = self.job.frame_path(number), self.job.blurred_path(number)
-        if regions:
-            with self.context.timed("PNG read"):
-                image = images.read(source)
+        image = self._read(source) if regions else None
+        if not self.job.is_seen(plan, number):  # asked once the picture is read: it is the one that was looked at
+            raise IncompleteError(f"{source} was replaced while {self.job.name} was worked on: run blur again")
+        if image is not None:
             with self.context.timed("redact"):
                 hidden = redact(image, regions, plan.look)
             with self.context.timed("PNG write"):
@@ -213,6 +218,10 @@ class Worker:
                 images.restamp(source, target, stamp)
         if plan.debug:
             self._render_debug(plan, number)
+
+    def _read(self, path: Path) -> images.Pixels:
+        with self.context.timed("PNG read"):
+            return images.read(path)
 
     def _render_debug(self, plan: Plan, number: int) -> None:
         stamp = self.job.debug_stamp(plan, number)

@@ -467,3 +467,12 @@ def test_after_a_crash_between_report_and_rename_the_old_file_is_still_known(
     monkeypatch.undo()
     assert out.read_bytes() == before
     assert len(assemble(job, context(crf=40)).read_bytes()) < len(before)
+
+
+def test_regions_that_were_not_solved_to_the_end_are_told(clip: Path, context: Callable[..., Context]) -> None:
+    """As after a worker was killed while it wrote the regions."""
+    job = split(clip, context())
+    blur(job, context())
+    job.solved_path.unlink()
+    with pytest.raises(IncompleteError, match="regions of clip are not solved yet: run blur"):
+        assemble(job, context())

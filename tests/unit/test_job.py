@@ -4,18 +4,19 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from conftest import picture
-from faceblur import images
+from conftest import moving_face, picture, write_clip
+from faceblur import images, media
 from faceblur.catalog import find_job
 from faceblur.context import Context
 from faceblur.domain import Box, Doubt, Region
 from faceblur.errors import IncompleteError, UsageError
-from faceblur.job import Job
-from faceblur.pipeline import assemble, clean, split
+from faceblur.job import DirectJob, Job
+from faceblur.pipeline import assemble, clean, run, split
 from faceblur.temporal import Solved
 from faceblur.worker import Worker, blur
 
@@ -293,3 +294,20 @@ def test_regions_of_an_older_version_are_told(foreign: Job, context: Make) -> No
     foreign.regions_path(8).write_text(json.dumps(value))
     with pytest.raises(IncompleteError, match="run blur"):
         foreign.regions(8)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_where_a_source_tells_far_too_many_frames_a_second_they_are_counted(
+    tmp_path: Path, context: Make, bare: bool
+) -> None:
+    """Browsers record WebM with 1000 a second; at ten looks a second of those a face would go unseen for seconds."""
+    shown, pts = moving_face(40, 64, 48), [33 * n + n % 3 for n in range(40)]
+    source = write_clip(tmp_path / "input" / "clip.mkv", shown, pts=pts, time_base=Fraction(1, 1000))
+    assert media.probe(source).rate == 1000
+    fast = context(detector="fast", no_frames=bare)
+    run(source, fast)
+    job = (DirectJob if bare else Job)("clip", tmp_path / "input", tmp_path / "output")
+    assert job.rate == pytest.approx(30.3, abs=0.1)
+    plan = job.plan()
+    assert plan is not None
+    assert plan.every == {"centerface": 3}

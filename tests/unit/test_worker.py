@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import detectors, images, options, weights
+from faceblur import detectors, files, images, options, weights
 from faceblur import worker as module
 from faceblur.assemble import assemble
 from faceblur.claims import claim
@@ -378,6 +378,58 @@ def test_a_decision_written_while_the_solve_runs_is_due_for_the_next(
         worker.solve(plan)
         monkeypatch.undo()
         assert not job.is_solved(plan)
+
+
+def test_a_plan_that_is_no_longer_in_force_does_not_undo_the_solve_of_the_one_that_is(job: Job, context: Make) -> None:
+    """Else whoever asked for more could end well while what only the new detector saw is hidden no longer."""
+    first = Worker(job, context())
+    with first.joined() as plan:
+        first.detect(plan)
+        blur(job, context(detector="null@flip"))
+        pictures = blurred(job)
+        first.solve(plan)
+        newer = job.plan()
+        assert newer is not None
+        assert newer != plan
+        assert job.is_solved(newer)
+        first.work()
+    assert blurred(job) == pictures
+
+
+@pytest.mark.parametrize("number", [1, 5, 6])
+def test_a_frame_replaced_between_solve_and_render_is_not_rendered(job: Job, context: Make, number: int) -> None:
+    """Its regions are those of the picture that was there; every second frame is not looked at itself."""
+    worker = Worker(job, context(every=2))
+    with worker.joined() as plan:
+        worker.detect(plan)
+        worker.solve(plan)
+        images.write(job.frame_path(number), picture(faces=[(70, 40, 90, 60)]))
+        with pytest.raises(IncompleteError, match=f"{number:010}.png was replaced .* run blur again"):
+            worker.render(plan)
+    assert not job.blurred_path(number).exists()
+    blur(job, context(every=2))
+    assert len(blurred(job)) == 12
+
+
+def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where locks do not hold, as on some network shares, a mixture of two solves must be found out."""
+    worker, write = Worker(job, context()), files.write
+
+    def written_by_two(path: Path, data: bytes, *, sync: bool = False) -> None:
+        write(path, data, sync=sync)
+        if path == job.regions_path(9):
+            write(job.regions_path(3), b'{"frame":3,"regions":[]}')
+
+    with worker.joined() as plan:
+        worker.detect(plan)
+        monkeypatch.setattr(files, "write", written_by_two)
+        worker.solve(plan)
+        monkeypatch.undo()
+        assert not job.is_solved(plan)
+    blur(job, context())
+    assert job.regions(3)
 
 
 def test_two_processes_give_the_frames_of_one(job: Job, context: Make, tmp_path: Path) -> None:
