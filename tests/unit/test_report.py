@@ -34,7 +34,7 @@ def test_the_report_names_source_options_models_and_steps(clip: Path, context: M
 
 
 def test_the_hidden_share_is_that_of_the_picture(tmp_path: Path, context: Make) -> None:
-    half = [picture(128, 64, [(0, 0, 64, 64)])] * 4
+    half = [picture(256, 128, [(0, 0, 128, 128)])] * 4
     source = write_clip(tmp_path / "input" / "half.mp4", half)
     assert told(source, context, shape="box", grow=0.0)["hidden"] == pytest.approx(0.5, abs=0.06)
 

@@ -19,7 +19,7 @@ _HEAD, _FACE = "head", "face"
 _NOBODY = -1
 _SURE = 0.0  # log-odds from which a detection is more likely a face than not
 _GAP = 4.0  # units of time between two sure detections over which the face is taken to be as sure
-_LEAST = 0.15  # width of a face, as a share of that of a head's box, which leaves much room around the head
+_LEAST = 0.25  # width of a face, as a share of that of a head's box, which leaves much room around the head
 _BRIEF = 15.0  # units of time: for less a head is not left out, unless these are all of its frames
 _AROUND = 5.0  # units of time before and after a frame in doubt for which a head stays hidden
 
