@@ -162,7 +162,7 @@ class Options:
         """At every how manieth frame of a video with `rate` frames a second detectors look."""
         if self.every or self.photos or "fast" not in self._names:
             return self.every or 1
-        return max(1, int(rate / _LOOKS_A_SECOND))
+        return max(1, int(rate / _LOOKS_A_SECOND + 0.01))  # 29.97 a second are 30
 
     @property
     def named(self) -> tuple[str, ...]:
