@@ -122,7 +122,7 @@ def test_fast_looks_at_about_ten_frames_a_second(rate: float, stride: int) -> No
     assert Options(detector="fast").stride(rate) == stride
 
 
-@pytest.mark.parametrize("settings", [{"detector": "slow"}, {"detector": "haar"}, {"photos": True}, {"every": 1}])
+@pytest.mark.parametrize("settings", [{"detector": "slow"}, {"detector": "fast+haar"}, {"photos": True}, {"every": 1}])
 def test_everything_else_looks_at_every_frame(settings: dict[str, object]) -> None:
     assert Options(**settings).stride(30) == 1  # type: ignore[arg-type]
 

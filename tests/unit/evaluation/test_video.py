@@ -9,7 +9,7 @@ import pytest
 from test_cli import faceblur
 
 from conftest import moving_face, picture, write_clip
-from faceblur import evaluation, images, pipeline
+from faceblur import evaluation, images, options, pipeline
 from faceblur.context import Context
 from faceblur.domain import Box, Motion, Region
 from faceblur.errors import SourceError, UsageError
@@ -223,6 +223,15 @@ def test_a_face_that_is_lost_for_a_frame_is_visible_only_without_the_solve(
     solved, alone = evaluation.video(clip, truth, context(), ["null"])
     assert solved.visible == (0,) * 12
     assert alone.visible == (0,) * 6 + (1,) + (0,) * 5
+
+
+def test_a_preset_that_looks_seldom_is_compared_with_one_that_does_not(
+    clip: Path, truth: Path, context: Callable[..., Context], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(options.PRESETS, "fast", {"faces": "null"})
+    results = evaluation.video(clip, Truth.read(truth), context(), ["fast", "haar"])
+    assert [figures.name for figures in results][::2] == ["fast", "haar"]
+    assert results[0].leaked == 0
 
 
 def test_a_look_alone_holds_until_the_next_one(tmp_path: Path, context: Callable[..., Context]) -> None:
