@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 # not see. Those of centerface@0.75 are the native ones for faces of three quarters the size: in the photos are too few
 # large faces to fit how their scores change with the size, and in videos what was fit so hid twice as much for nothing.
 # The first one of slow.1 is 0.5 higher than what was fit: who asks for it would rather hide too much. On three hard
-# clips that left 0.8 % of the faces visible in place of 2.6 %, and hid 2.7 % of the picture for nothing in place of 1.7.
+# clips that left 0.8 % of the faces visible in place of 2.6 %, and hid 2.7 % of the picture for nothing instead of 1.7.
 _CONSTANTS = {
     "centerface": (1.69, 2.17, -0.2, 0.12, -0.17),
     "centerface@0.25": (2.7, 2.52, -2.23, 0.86, -0.37),
