@@ -61,12 +61,14 @@ TABLE = {
 # Rows for many names: FAMILY.MEMBER, or FAMILY:MEMBER as a person may write. The module's `check` knows the members.
 FAMILIES = {"deepface": Row("deepface", "DeepFace")}
 # Views of detectors whose findings are taken together, under a name that changes when anything about them does.
+_MANY = (
+    *("centerface@0.25", "centerface@0.5@flip", "centerface@1@flip", "centerface@1.5", "centerface@2"),
+    *("yunet.n@0.5@flip", "yunet.n@1@flip", "yunet.n@1.5", "yunet.n@2"),
+)
 ENSEMBLES = {
     "fast.1": ("centerface@0.5", "yunet.n@1"),
-    "slow.1": (
-        *("centerface@0.25", "centerface@0.5@flip", "centerface@1@flip", "centerface@1.5", "centerface@2"),
-        *("yunet.n@0.5@flip", "yunet.n@1@flip", "yunet.n@1.5", "yunet.n@2"),
-    ),
+    "slow.1": _MANY,  # for videos
+    "slow.2": _MANY,  # for photos; their calibration differs
 }
 # The views of `DETECTOR@WORD`: how many times the size, and whether mirrored.
 COPIES = {
