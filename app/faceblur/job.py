@@ -26,7 +26,7 @@ _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _DOUBTS = 500  # more than this nobody looks through
-_MANY = 60  # frames a second; few sources have more, but those that browsers record tell of 1000
+_FEW = 15  # frames a second up to which all are looked at, however many there are
 _SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
 
@@ -222,20 +222,23 @@ class Job:
     def rate(self) -> float:
         """Frames a second, about; 25 for frames from elsewhere.
 
-        More than _MANY are counted: were there fewer than a source tells, the frames to look at would lie far apart.
+        They are counted, and never more than the source tells: MKV and WebM tell the most there may be, which can be
+        1000, and were there fewer, the frames to look at would lie far apart.
         """
         origin = self.origin()
         if not origin:
             return 25.0
         told = Fraction(origin.recipe["fps"] or origin.video.rate)
-        if told <= _MANY or origin.recipe["fps"]:
+        if told <= _FEW or origin.recipe["fps"]:
             return float(told)
-        video, clock = origin.video, origin.clock
-        pts, tick = (
-            (clock.pts, clock.time_base) if clock else (media.times(self.source_path(origin), video), video.time_base)
-        )
-        lasts = (pts[-1] - pts[0]) * tick if pts else 0
-        return float((len(pts) - 1) / lasts if lasts else told)
+        clock = origin.clock
+        pts = clock.pts if clock else self._times(origin)
+        lasts = (pts[-1] - pts[0]) * (clock or origin.video).time_base if pts else 0
+        return min(float(told), float((len(pts) - 1) / lasts)) if lasts else float(told)
+
+    def _times(self, origin: Origin) -> Sequence[int]:
+        """The pts of the frames before their clock is known; none while they are being split."""
+        return ()
 
     @property
     def side(self) -> int:
@@ -674,6 +677,9 @@ class DirectJob(Job):
 
     def remove_source_frames(self) -> None:
         """There are none."""
+
+    def _times(self, origin: Origin) -> Sequence[int]:
+        return media.times(self.source_path(origin), origin.video)
 
     def _shows(self, number: int) -> str | None:
         origin = self.origin()

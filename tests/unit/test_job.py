@@ -297,6 +297,18 @@ def test_regions_of_an_older_version_are_told(foreign: Job, context: Make) -> No
 
 
 @pytest.mark.parametrize("bare", [True, False])
+def test_frames_that_come_more_seldom_than_a_source_tells_are_all_looked_at(
+    tmp_path: Path, context: Make, bare: bool
+) -> None:
+    source = write_clip(tmp_path / "input" / "clip.mkv", moving_face(12, 64, 48), pts=[6 * n for n in range(12)])
+    assert media.probe(source).rate == 25
+    run(source, context(detector="fast", no_frames=bare))
+    job = (DirectJob if bare else Job)("clip", tmp_path / "input", tmp_path / "output")
+    assert job.rate == pytest.approx(25 / 6, abs=0.1)
+    assert (job.plan() or pytest.fail("no plan")).every == {}
+
+
+@pytest.mark.parametrize("bare", [True, False])
 def test_where_a_source_tells_far_too_many_frames_a_second_they_are_counted(
     tmp_path: Path, context: Make, bare: bool
 ) -> None:
