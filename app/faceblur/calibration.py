@@ -53,6 +53,7 @@ _SURE = 1e-9  # closer to 0 or 1 than this no probability is
 
 def log_odds(detector: str, scores: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The log-odds (N,) of detections with these scores (N,), 0 to 1, and sizes (N,), in pixels."""
+    detector = detector.replace(".half", "")  # float16 moves scores by less than the constants are known to
     model, _, view = detector.partition("@")
     constants = _CONSTANTS.get(detector) or (_CONSTANTS.get(model) if _A_SIZE.fullmatch(view) else None) or _PLAIN
     return np.asarray(terms(scores, sizes) @ np.array(constants), dtype=np.float64)

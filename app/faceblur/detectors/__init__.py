@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
+from faceblur import weights as weights_table
+from faceblur.detectors import network
 from faceblur.detectors.base import Detector
 from faceblur.detectors.ensemble import Ensemble
 from faceblur.detectors.views import View, Viewed
@@ -33,6 +35,7 @@ class Row:
 
 TABLE = {
     "centerface": Row("centerface", "CenterFace", weights=("centerface",)),
+    "centerface.half": Row("centerface", "CenterFace", weights=("centerface",), settings={"half": True}),
     "yunet": Row("yunet", "YuNet", weights=("yunet",)),
     "yunet.n": Row("yunet", "YuNet", weights=("yunet.n",)),
     "haar": Row("haar", "Haar"),
@@ -129,8 +132,12 @@ def kind(name: str) -> str:
 
 
 def notices(name: str) -> list[str]:
-    """What a user of a detector must know, such as that its weights are for research only."""
-    return sorted({_row(spec.row).notice for spec in _members(name)} - {""})
+    """What a user of a detector must know: that its weights are for research only, or that no GPU can be used."""
+    rows = [_row(spec.row) for spec in _members(name)]
+    told = {row.notice for row in rows}
+    if any(weights_table.entry(file).file.endswith(".onnx") for row in rows for file in row.weights):
+        told.add(network.notice())
+    return sorted(told - {""})
 
 
 def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:

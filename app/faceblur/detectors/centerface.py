@@ -3,6 +3,10 @@
 It wants RGB, 0 to 255, sides a multiple of 32. It gives, on a grid of 4 px, a heat map of face centres, the log of
 height and width, and the offset of the centre. Measured on 250 photos of WIDER FACE at native size:
 AP 0.932 / 0.916 / 0.799 (easy, medium, hard).
+
+In float16 its scores move, so it has a name of its own then. Emulated on 40 of these photos, with every weight and
+every layer rounded: of 2593 detections by 0.0002 in the middle and 0.002 for one in a hundred; 3 rose above 0.25 and
+2 fell below; 29 came or went, all of them below 0.09.
 """
 
 from collections.abc import Sequence
@@ -11,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from faceblur import weights as weights_table
+from faceblur.detectors import network
 from faceblur.detectors.base import FLOOR, Detector, Rows, nms
 from faceblur.detectors.network import Network, Tensor, blob
 from faceblur.images import Image
@@ -20,17 +25,28 @@ _IOU = 0.3
 
 
 class CenterFace(Detector):
-    """CenterFace at the picture's own size."""
+    """CenterFace at the picture's own size; with `half` in float16."""
 
     step = 32
 
-    def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:
+    def __init__(self, name: str, weights: Sequence[Path], threads: int = 0, *, half: bool = False) -> None:
         super().__init__(name)
-        self._network = Network(weights_table.fetch("centerface", weights), threads)
+        self._network = Network(weights_table.fetch("centerface", weights), threads, half=half)
 
     def rows(self, image: Image) -> Rows:
-        heat, extent, offset = map(self._network.run(blob(image, rgb=True)).__getitem__, ("537", "538", "539"))
-        return nms(_decode(heat[0, 0], extent[0], offset[0]), _IOU)
+        [rows] = self.batch([image])
+        return rows
+
+    def at_once(self, width: int, height: int) -> int:
+        return network.at_once(width, height)
+
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        answers: dict[int, Rows] = {}
+        for group in network.alike(images, self.at_once):
+            found = self._network.run(blob(*(images[i] for i in group), rgb=True))
+            for i, heat, extent, offset in zip(group, *map(found.__getitem__, ("537", "538", "539")), strict=True):
+                answers[i] = nms(_decode(heat[0], extent, offset), _IOU)
+        return [answers[i] for i in range(len(images))]
 
 
 def _decode(heat: Tensor, extent: Tensor, offset: Tensor) -> Rows:

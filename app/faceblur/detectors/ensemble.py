@@ -30,8 +30,20 @@ class Ensemble(Detector):
         self._members = tuple(members)
 
     def rows(self, image: Image) -> Rows:
-        found = [_probable(member, member.rows(image)) for member in self._members]
-        return fuse(np.concatenate(found), np.repeat(np.arange(len(found)), [len(rows) for rows in found]), len(found))
+        [rows] = self.batch([image])
+        return rows
+
+    def at_once(self, width: int, height: int) -> int:
+        return max(member.at_once(width, height) for member in self._members)
+
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        found = [[_probable(member, rows) for rows in member.batch(images)] for member in self._members]
+        return [_fused(said) for said in zip(*found, strict=True)]
+
+
+def _fused(said: Sequence[Rows]) -> Rows:
+    """One picture's rows, from those of each member."""
+    return fuse(np.concatenate(said), np.repeat(np.arange(len(said)), [len(rows) for rows in said]), len(said))
 
 
 def fuse(rows: Rows, member: Indices, count: int) -> Rows:

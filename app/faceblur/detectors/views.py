@@ -1,7 +1,7 @@
 """How a detector looks at a picture: at which size, mirrored or not, in tiles, and around the seam of a panorama."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +13,9 @@ from faceblur.detectors.tiles import Part, stitch, within
 from faceblur.errors import UsageError
 from faceblur.images import Image
 
+# Gives pictures to be looked at one after the other, gets the rows of each, and ends with those of the whole.
+Looks = Generator[Image, Rows, Rows]
+_NONE: Rows = np.empty((0, 5))
 LONGEST = 3840  # px; pictures with a longer side are shrunk to this before the size below counts
 _TILE = 2560  # px; larger inputs are looked at in tiles, so that memory stays within bounds
 _OVERLAP = 320  # px that tiles share: what is smaller is whole in one of them
@@ -72,8 +75,35 @@ class Viewed(Detector):
         self._view = view
 
     def rows(self, image: Image) -> Rows:
+        [rows] = self.batch([image])
+        return rows
+
+    def at_once(self, width: int, height: int) -> int:
+        factor = self._view.factor(width, height)
+        return self._inner.at_once(*(min(_TILE, max(1, round(side * factor))) for side in (width, height)))
+
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        most = max(1, min((self.at_once(image.shape[1], image.shape[0]) for image in images), default=1))
+        return [rows for start in range(0, len(images), most) for rows in self._together(images[start : start + most])]
+
+    def _together(self, images: Sequence[Image]) -> list[Rows]:
+        """The rows of some pictures: what all of them are to be looked at next is looked at together."""
+        looks = [self._looks(image) for image in images]
+        answers: list[Rows] = [_NONE] * len(looks)
+        wanted = {i: next(look) for i, look in enumerate(looks)}
+        while wanted:
+            found = dict(zip(wanted, self._inner.batch(list(wanted.values())), strict=True))
+            wanted = {}
+            for i, rows in found.items():
+                try:
+                    wanted[i] = looks[i].send(rows)
+                except StopIteration as end:
+                    answers[i] = end.value
+        return answers
+
+    def _looks(self, image: Image) -> Looks:
         width = image.shape[1]
-        rows = self._around(np.ascontiguousarray(image[:, ::-1]) if self._view.mirror else image)
+        rows = yield from self._around(np.ascontiguousarray(image[:, ::-1]) if self._view.mirror else image)
         if self._view.mirror:
             rows[:, [0, 2]] = width - rows[:, [2, 0]]
             if rows.shape[1] > 5:
@@ -81,12 +111,12 @@ class Viewed(Detector):
                 rows[:, 5::2] = 1 - rows[:, 5::2]
         return rows
 
-    def _around(self, image: Image) -> Rows:
+    def _around(self, image: Image) -> Looks:
         """With what lies at the right border looked at a second time, together with what lies at the left one."""
         height, width = image.shape[:2]
         if width != 2 * height or width < _PANORAMA:
-            return self._sized(image)
-        rows = self._sized(np.concatenate([image, image[:, : width // _SEAM]], axis=1))
+            return (yield from self._sized(image))
+        rows = yield from self._sized(np.concatenate([image, image[:, : width // _SEAM]], axis=1))
         beyond = rows[rows[:, 2] > width]
         beyond[:, [0, 2]] -= width
         inside = rows[rows[:, 0] < width]
@@ -96,29 +126,27 @@ class Viewed(Detector):
         beyond[:, 0], inside[:, 2] = np.maximum(beyond[:, 0], 0), np.minimum(inside[:, 2], width)
         return nms(np.concatenate([inside, beyond]), _IOU)
 
-    def _sized(self, image: Image) -> Rows:
+    def _sized(self, image: Image) -> Looks:
         height, width = image.shape[:2]
         factor = self._view.factor(width, height)
         step = self._inner.step
         size = (_to_step(width * factor, step), _to_step(height * factor, step))
-        rows = self._tiled(image if size == (width, height) else _resized(image, size))
+        rows = yield from self._tiled(image if size == (width, height) else _resized(image, size))
         rows[:, [0, 2]] *= width / size[0]
         rows[:, [1, 3]] *= height / size[1]
         return rows
 
-    def _tiled(self, image: Image) -> Rows:
+    def _tiled(self, image: Image) -> Looks:
         height, width = image.shape[:2]
         if max(height, width) <= _TILE:
-            return self._inner.rows(image)
-        return stitch(self._parts(image), (width, height), _BORDER, _IOU)
-
-    def _parts(self, image: Image) -> Iterator[tuple[Part, Rows]]:
-        height, width = image.shape[:2]
+            return (yield image)
+        seen: list[tuple[Part, Rows]] = []
         for top, bottom in _spans(height, self._inner.step):
             for left, right in _spans(width, self._inner.step):
-                rows = self._inner.rows(np.ascontiguousarray(image[top:bottom, left:right]))
+                rows = yield np.ascontiguousarray(image[top:bottom, left:right])
                 rows[:, :4] += (left, top, left, top)
-                yield (left, top, right, bottom), rows
+                seen.append(((left, top, right, bottom), rows))
+        return stitch(seen, (width, height), _BORDER, _IOU)
 
 
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from skimage import data
 
 from conftest import SHARED, picture
 from faceblur import detectors, weights
+from faceblur.detectors import network
 from faceblur.detectors.base import FLOOR, Detector
 from faceblur.domain import Box, Detection
 from faceblur.errors import MissingError, OutputError
@@ -202,6 +203,16 @@ def test_detections_name_their_detector_and_kind(detector: Detector) -> None:
 def test_a_batch_equals_one_by_one(detector: Detector) -> None:
     images = scenes(detector)
     assert detector.detect(images) == [detect(detector, image) for image in images]
+
+
+def test_a_batch_equals_one_by_one_where_the_network_gets_several_at_once(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [image for image in scenes(detector) for _ in range(2)]
+    images[1] = np.ascontiguousarray(images[1][:, ::-1])
+    alone = [detect(detector, image) for image in images]
+    monkeypatch.setattr(network, "at_once", lambda width, height: 3)  # as on a GPU
+    assert detector.detect(images) == alone
 
 
 def test_mistake_15_nothing_survives_from_one_picture_to_the_next(detector: Detector) -> None:

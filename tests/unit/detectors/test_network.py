@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from faceblur.detectors.network import Network, Tensor, blob
+from faceblur import detectors
+from faceblur.detectors import network
+from faceblur.detectors.network import Network, Tensor, alike, blob
 
 FLOAT = TensorProto.FLOAT
 SAVED = (1, 3, 16, 16)
@@ -100,9 +102,99 @@ def test_one_thread_gives_what_all_give(tmp_path: Path) -> None:
     assert np.array_equal(Network(path, threads=1).run(filled(3))["y"], Network(path).run(filled(3))["y"])
 
 
+def test_a_batch_gives_what_its_pictures_give(tmp_path: Path) -> None:
+    many = Network(save(tmp_path / "a.onnx", doubling()))
+    pictures = np.arange(2 * 3 * 4 * 4, dtype=np.float32).reshape(2, 3, 4, 4)
+    assert np.array_equal(many.run(pictures)["y"], np.concatenate([many.run(p[None])["y"] for p in pictures]))
+
+
+def test_what_does_not_lie_in_one_piece_is_answered_like_its_copy(tmp_path: Path) -> None:
+    tiny = Network(save(tmp_path / "a.onnx", doubling()))
+    mirrored = np.arange(3 * 4 * 4, dtype=np.float32).reshape(1, 3, 4, 4)[..., ::-1]
+    assert tiny.run(mirrored)["y"].tolist() == (2 * mirrored).tolist()
+
+
+def test_an_answer_stays_what_it_is_when_the_next_picture_comes(tmp_path: Path) -> None:
+    tiny = Network(save(tmp_path / "a.onnx", doubling()))
+    first = tiny.run(filled(3))["y"]
+    tiny.run(filled(5))
+    assert first.tolist() == filled(6).tolist()
+
+
+def test_a_network_in_half_precision_takes_and_gives_float32(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.onnx", doubling())
+    [two] = onnx.load_from_string(network._model(path, any_size=True, half=True)).graph.initializer
+    assert two.data_type == TensorProto.FLOAT16
+    out = Network(path, half=True).run(filled(3, 40, 24))["y"]
+    assert (out.dtype, out.tolist()) == (np.float32, filled(6, 40, 24).tolist())
+
+
+def test_pictures_of_one_size_are_looked_at_together_up_to_so_many() -> None:
+    sizes = [(8, 4), (4, 8), (8, 4), (8, 4)]
+    pictures = [np.zeros((height, width, 3), np.uint8) for width, height in sizes]
+    assert list(alike(pictures, lambda width, height: width // 4)) == [[0, 2], [3], [1]]
+
+
+@pytest.fixture
+def a_build_for_gpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An onnxruntime that says it can use a GPU; whether it can is found out anew, before the test and after it."""
+    import onnxruntime
+
+    providers = ["CUDAExecutionProvider", *onnxruntime.get_available_providers()]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(dict.fromkeys(providers)))
+    network.no_gpu.cache_clear()
+    yield
+    network.no_gpu.cache_clear()
+
+
+def test_without_a_build_for_gpus_the_processor_needs_no_words() -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("a build for GPUs is installed")
+    assert "onnxruntime-gpu is not installed" in network.no_gpu()
+    assert network.notice() == ""
+    assert network.at_once(64, 64) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.usefixtures("a_build_for_gpus")
+def test_a_gpu_that_does_not_answer_is_told_and_the_processor_takes_its_place(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if not network.no_gpu():
+        pytest.skip("there is a GPU")
+    capfd.readouterr()
+    assert Network(save(tmp_path / "a.onnx", doubling())).run(filled(3))["y"].max() == 6
+    assert network.notice() == f"the processor does the work of a GPU: {network.no_gpu()}"
+    assert network.notice() in detectors.notices("centerface@full")
+    assert network.notice() not in detectors.notices("haar")  # which would not use one
+    assert capfd.readouterr().out == ""  # which may be read by a program
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            "/onnxruntime_src/cuda_call.cc:122 [with ERRTYPE = cudaError; bool THRW = true] CUDA failure 35: CUDA "
+            "driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=vm ; line=336 ; expr=x;",
+            "CUDA driver version is insufficient for CUDA runtime version",
+        ),
+        ("Failed to allocate memory\nat several places", "Failed to allocate memory"),
+    ],
+)
+def test_of_what_onnxruntime_says_only_the_reason_is_told(error: str, reason: str) -> None:
+    assert network._reason(RuntimeError(error)) == reason
+
+
 def test_a_picture_becomes_planes_in_its_own_order() -> None:
     image = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
     assert blob(image).tolist() == [[[[1, 4]], [[2, 5]], [[3, 6]]]]
+
+
+def test_pictures_of_one_size_become_one_batch() -> None:
+    images = [np.full((2, 3, 3), value, np.uint8) for value in (1, 2)]
+    assert blob(*images).tolist() == np.concatenate([blob(image) for image in images]).tolist()
 
 
 def test_red_comes_first_where_a_network_wants_it_and_so_does_its_mean() -> None:

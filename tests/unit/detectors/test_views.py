@@ -1,5 +1,6 @@
 """How a picture is looked at: sizes, mirrors, tiles, and the seam of a panorama. A green rectangle is a thing."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import cv2
@@ -317,3 +318,53 @@ def test_of_what_the_seam_cuts_off_corners_are_not_known() -> None:
 def test_a_detector_without_corners_gives_none() -> None:
     [[said]] = Viewed("viewed", Painted(), WHOLE).detect([painted(96, 64, (20, 30, 60, 50))])
     assert said.corners == ()
+
+
+# Several pictures at once, as a GPU wants them
+
+
+class Batched(Painted):
+    """Is to be given up to three pictures at once, and remembers how many it was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: list[int] = []
+
+    def at_once(self, width: int, height: int) -> int:
+        return 3
+
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        self.counts.append(len(images))
+        return super().batch(images)
+
+
+@pytest.mark.parametrize("view", [WHOLE, View(0.5), View(mirror=True)])
+def test_pictures_at_once_are_answered_as_one_by_one(view: View) -> None:
+    pictures = [
+        painted(96, 64, (20, 30, 60, 50)),
+        painted(2048, 1024, (0, 30, 40, 50), (2008, 30, 2048, 50)),  # goes around
+        painted(_TILE + 640, 200, (20, 30, 60, 50), (_TILE - 20, 30, _TILE + 20, 60)),  # is looked at in two tiles
+        painted(64, 96),
+    ]
+    assert [found(picture, view) for picture in pictures] == [
+        sorted(one.box.to_json() for one in said) for said in Viewed("viewed", Batched(), view).detect(pictures)
+    ]
+
+
+def test_no_more_pictures_are_prepared_at_once_than_are_looked_at_together() -> None:
+    inner = Batched()
+    Viewed("viewed", inner, View(0.5)).detect([painted(96, 64)] * 7)
+    assert inner.counts == [3, 3, 1]
+
+
+def test_how_many_pictures_at_once_is_asked_about_the_size_they_are_looked_at() -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Asked(Painted):
+        def at_once(self, width: int, height: int) -> int:
+            asked.append((width, height))
+            return 1
+
+    Viewed("viewed", Asked(), View(0.5)).at_once(1280, 720)
+    Viewed("viewed", Asked(), WHOLE).at_once(3840, 2160)  # in tiles
+    assert asked == [(640, 360), (_TILE, 2160)]
