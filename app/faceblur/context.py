@@ -128,15 +128,20 @@ class Context:
         loaded, key = self._loaded, (name, threads)
         with loaded.lock:  # also while one is loaded: that takes memory and processors, and may end in an error
             idle = loaded.idle.setdefault(key, [])
-            for notice in detectors.notices(name) if name not in loaded.told else ():
-                self.progress.warn(notice)
-            loaded.told.add(name)
+            self.inform(name)
             detector = idle.pop() if idle else detectors.create(name, self.options.weights, threads)
         try:
             yield detector
         finally:
             with loaded.lock:
                 idle.append(detector)
+
+    def inform(self, name: str) -> None:
+        """Tell what a person must know of a detector, each thing once."""
+        for notice in detectors.notices(name):
+            if notice not in self._loaded.told:
+                self._loaded.told.add(notice)
+                self.progress.warn(notice)
 
     def unload(self) -> None:
         """Let go of the detectors that nobody uses, and of the memory they hold."""

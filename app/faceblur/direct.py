@@ -9,13 +9,14 @@ from pathlib import Path
 from faceblur import images, media, motion, overlay, stills, temporal
 from faceblur.assemble import Output, Rendition, finish
 from faceblur.context import Context
+from faceblur.detectors import network
 from faceblur.domain import Motion, Region
 from faceblur.errors import FaceblurError, IncompleteError, SourceError, UsageError
 from faceblur.film import Film
 from faceblur.job import DirectJob
 from faceblur.options import processors
 from faceblur.photos import Photo, Print
-from faceblur.plan import Origin, Plan
+from faceblur.plan import Origin, Plan, naming
 from faceblur.redaction import redact_planes
 from faceblur.split import Footage, Log, Shown, begun, claimed, recipe
 from faceblur.worker import LIKELY, Worker
@@ -89,6 +90,9 @@ class _Seen:
         return motion.small(self.plain)
 
 
+_Due = tuple[_Seen, list[str]]  # a frame, and the detectors that have to look at it
+
+
 @dataclass(frozen=True, slots=True)
 class _Pass:
     """The first pass: times, fingerprints, detections and the camera's motion of every frame, in order."""
@@ -123,17 +127,32 @@ class _Pass:
 
     def run(self) -> None:
         """Decode everything once, detect in threads."""
-        log, at_once = Log(self.origin, self.footage), self._at_once
-        ahead = at_once * min(max(self.context.options.every, 1), _FARTHEST) + 1  # of which `at_once` are looked at
+        log, at_once, together = Log(self.origin, self.footage), self._at_once, self._together
+        # Of those ahead `at_once` are looked at; a batch holds the frames between two looks already.
+        ahead = at_once * (min(max(self.context.options.every, 1), _FARTHEST) if together == 1 else 1) + 1
         with self.context.progress.step(self.job.name, "detect", log.expected) as step:
-            for _, faces in self.context.ahead(self._detect, self._moved(log), at_once, ahead):
+            batches = _batches(self._moved(log), together)
+            for batch, faces in self.context.ahead(self._detect, batches, at_once, ahead):
                 step.total = max(step.total, len(log.pts))
-                step.advance(1, faces)
+                step.advance(len(batch), faces)
                 self.context.progress.update(step)
             step.total = max(len(log.pts), 1)
         self.job.write_origin(log.complete(self.job, self.context))
 
-    def _moved(self, log: Log) -> Iterator[tuple[_Seen, list[str]]]:
+    @property
+    def _together(self) -> int:
+        """How many frames are to be given to a detector at once."""
+        most = 1
+        for name in self.own if not network.no_gpu() else ():
+            with self.context.detector(name, self._threads) as detector:
+                most = max(most, detector.at_once(*self.footage.size))
+        return most
+
+    @property
+    def _threads(self) -> int:
+        return self.context.options.threads or max(1, processors() // self._at_once)
+
+    def _moved(self, log: Log) -> Iterator[_Due]:
         """Frames and the detectors that have to look at them, once it is known whether a shot begins there."""
         before: _Seen | None = None
         footage = self.context.timing("decode", self.footage)
@@ -170,26 +189,37 @@ class _Pass:
         wanted += self.own if in_step else ()
         return [name for name in dict.fromkeys(wanted) if not self.job.has_evidence(name, number, shows)]
 
-    def _detect(self, item: tuple[_Seen, list[str]]) -> int:
-        """What the detectors say about a frame is stored; how many faces they are rather sure of."""
-        seen, due = item
-        options, faces = self.context.options, 0
-        for name in due:
-            with (
-                self.context.timed("detect"),
-                self.context.detector(name, options.threads or max(1, processors() // self._at_once)) as detector,
-            ):
+    def _detect(self, batch: Sequence[_Due]) -> int:
+        """What the detectors say about some frames is stored; how many faces they are rather sure of."""
+        faces = 0
+        for name in dict.fromkeys(name for _, due in batch for name in due):
+            looked = [seen for seen, due in batch if name in due]
+            with self.context.timed("detect"), self.context.detector(name, self._threads) as detector:
                 try:
-                    [found] = detector.detect([seen.plain])
+                    found = detector.detect([seen.plain for seen in looked])
                 except FaceblurError:
                     raise
                 except Exception as error:  # whatever a model throws
+                    frames = naming([seen.number for seen in looked])
                     raise IncompleteError(
-                        f"{self.job.name}: {name} failed on frame {seen.number}: {type(error).__name__}: {error}"
+                        f"{self.job.name}: {name} failed on {frames}: {type(error).__name__}: {error}"
                     ) from error
-            self.job.write_evidence(name, seen.number, found, seen.shows)
-            faces += sum(d.score >= LIKELY for d in found)
+            for seen, said in zip(looked, found, strict=True):
+                self.job.write_evidence(name, seen.number, said, seen.shows)
+                faces += sum(d.score >= LIKELY for d in said)
         return faces
+
+
+def _batches(frames: Iterator[_Due], together: int) -> Iterator[list[_Due]]:
+    """Frames in order, in batches that hold `together` to look at and those in between, unless these are too many."""
+    batch: list[_Due] = []
+    for frame in frames:
+        batch.append(frame)
+        if together == 1 or sum(bool(due) for _, due in batch) == together or len(batch) == together * _FARTHEST:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def shown(job: DirectJob, numbers: Sequence[int]) -> Iterator[tuple[int, images.Image]]:

@@ -7,10 +7,11 @@ import multiprocessing
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from faceblur import detectors, images, motion, overlay, temporal
@@ -32,19 +33,31 @@ _NEAR = 5  # frames to either side of which small pictures are kept
 LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
 _NAP_S = 0.05
 _LONGEST_NAP_S = 5.0
+_READERS = 4  # threads that read frames for a detector that looks at several at once
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     """One kind of work on frames: how many faces one that is done shows, make it, and may this worker do it now.
 
-    `faces` gives None while a frame is due: to look costs several files, so it tells both at once.
+    `faces` gives None while a frame is due: to look costs several files, so it tells both at once. `ahead` prepares
+    frames that will be made one after the other, a step before each.
     """
 
     name: str
     faces: Callable[[int], int | None]
     make: Callable[[int], None]
     mine: Callable[[], bool] = lambda: True
+    ahead: Callable[[Sequence[int]], Generator[None, None, None]] = lambda numbers: (None for _ in ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A frame as detectors see it, its fingerprint, and what one of them says, once it was asked."""
+
+    of: str
+    image: images.Image
+    found: Sequence[Detection] = ()
 
 
 @dataclass
@@ -58,6 +71,7 @@ class Worker:
     missing: dict[str, str] = field(default_factory=dict)
     _made: dict[str, Detector] = field(default_factory=dict)
     _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
+    _looked: dict[int, _Look] = field(default_factory=dict)
     _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
     _problems: dict[int, str] = field(default_factory=dict)
 
@@ -138,6 +152,7 @@ class Worker:
             faces=lambda number: _likely(self.job.heard(name, number)),
             make=lambda number: self._detect(plan, name, number),
             mine=lambda: name in self.own or self._orphaned(name),
+            ahead=lambda numbers: self._looking(plan, name, numbers),
         )
 
     def _moving(self) -> _Task:
@@ -158,15 +173,48 @@ class Worker:
     # One frame
 
     def _detect(self, plan: Plan, name: str, number: int) -> None:
-        of = self.job.fingerprint(number)
-        image = self._look(number)
-        with self.context.timed("detect"):
-            [found] = self._detector(name).detect([image])
-        self.job.write_evidence(name, number, found, of)
-        self._view(number, of, image)
+        look = self._looked.pop(number, None) or self._seen(name, [self._frame(number)])[0]
+        self.job.write_evidence(name, number, look.found, look.of)
+        self._view(number, look.of, look.image)
         for passed in range(max(plan.first, number - plan.every.get(name, 1)) + 1, number + 1):
             with suppress(SourceError):  # of the frame before, which is told where that one is detected
                 self._move(passed)
+
+    def _frame(self, number: int) -> _Look:
+        return _Look(self.job.fingerprint(number), self._look(number))
+
+    def _seen(self, name: str, looks: Sequence[_Look]) -> list[_Look]:
+        """The looks with what a detector says."""
+        with self.context.timed("detect"):
+            found = self._detector(name).detect([look.image for look in looks])
+        return [replace(look, found=said) for look, said in zip(looks, found, strict=True)]
+
+    def _looking(self, plan: Plan, name: str, numbers: Sequence[int]) -> Generator[None, None, None]:
+        """Before it is a frame's turn, look at it where that pays: together with those behind it, while more are read.
+
+        What goes wrong here is left to the turn of the frame, which meets it alone.
+        """
+        self._looked.clear()
+        together = self._detector(name).at_once(plan.width, plan.height)
+        if together == 1:
+            return
+        reading = self.context.ahead(self._readable, numbers, threads=_READERS, most=2 * together)
+        while batch := list(islice(reading, together)):
+            good = {number: look for number, look in batch if look}
+            try:
+                self._looked = dict(zip(good, self._seen(name, list(good.values())), strict=True))
+            except FaceblurError:
+                raise
+            except Exception:  # whatever a model throws
+                self._looked = {}
+            for _ in batch:
+                yield
+
+    def _readable(self, number: int) -> _Look | None:
+        try:
+            return self._frame(number)
+        except (SourceError, OSError):
+            return None
 
     def _look(self, number: int) -> images.Image:
         """A frame as detectors and people see it."""
@@ -231,8 +279,7 @@ class Worker:
 
     def _detector(self, name: str) -> Detector:
         if name not in self._made:
-            for notice in detectors.notices(name):
-                self.context.progress.warn(notice)
+            self.context.inform(name)
             self._made[name] = detectors.create(name, self.context.options.weights, self.threads)
         return self._made[name]
 
@@ -282,10 +329,12 @@ class Worker:
                 del pending[key]
 
     def _do(self, task: _Task, block: list[int], step: Step) -> None:
-        for number in list(block):
-            self._attempt(task, number)
-            self._cross_out(task, block, [number], step)
-            self.context.stop.check()
+        with closing(task.ahead(list(block))) as ahead:
+            for number in list(block):
+                next(ahead, None)
+                self._attempt(task, number)
+                self._cross_out(task, block, [number], step)
+                self.context.stop.check()
 
     def _cross_out(self, task: _Task, block: list[int], numbers: Sequence[int], step: Step) -> None:
         """Take those of `numbers` out of `block` that are done or given up; count the done ones.

@@ -94,6 +94,14 @@ def test_fetching_weights_is_shown_and_ends_with_a_wish_to_stop(
     assert "kB/s" in stream.getvalue()
 
 
+def test_what_a_person_must_know_of_detectors_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detectors, "notices", lambda name: ["for research only"] * ("scrfd" in name) + ["no GPU"])
+    context = Context(progress=Plain(stream=(stream := io.StringIO())))
+    for name in ("null", "scrfd", "scrfd@flip"):
+        context.inform(name)
+    assert stream.getvalue() == "warning: no GPU\nwarning: for research only\n"
+
+
 # Detectors that can be had
 
 

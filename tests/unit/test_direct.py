@@ -4,7 +4,7 @@ That evidence, regions and pictures are those of frames is in test_faithful.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,8 @@ from conftest import moving_face, picture, play, write_clip
 from faceblur import doubts, images, media
 from faceblur.assemble import FrameFilm
 from faceblur.context import Context
+from faceblur.detectors import network
+from faceblur.detectors.base import Rows
 from faceblur.detectors.null import Null
 from faceblur.direct import DirectFilm, direct, shown
 from faceblur.errors import IncompleteError, Interrupted, SourceError, UsageError
@@ -184,6 +186,27 @@ def test_a_detector_that_fails_names_the_frame(clip: Path, context: Make, monkey
     monkeypatch.setattr(Null, "rows", fail)
     with pytest.raises(IncompleteError, match=r"null failed on frame 1: RuntimeError: out of memory"):
         direct(clip, context())
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_frames_looked_at_together_are_answered_as_one_by_one(
+    clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    job = without(clip, context, every=every)
+    alone = said(job, "detections")
+    clean(job, "detections", "null")
+    given: list[int] = []
+    batch = Null.batch
+
+    def remembered(self: Null, seen: Sequence[images.Image]) -> list[Rows]:
+        given.append(len(seen))
+        return batch(self, seen)
+
+    monkeypatch.setattr(network, "no_gpu", lambda: "")  # nor is any network loaded
+    monkeypatch.setattr(Null, "at_once", lambda self, width, height: 4)
+    monkeypatch.setattr(Null, "batch", remembered)
+    assert said(without(clip, context, every=every), "detections") == alone
+    assert given == [4] * (12 // every // 4) + [2] * (every == 2)
 
 
 def test_an_output_that_cannot_be_is_told_before_anything_is_detected(

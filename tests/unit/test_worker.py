@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,13 @@ import pytest
 
 from conftest import moving_face, picture, write_clip
 from faceblur import detectors, files, images, options, weights
+from faceblur import job as jobs
 from faceblur import worker as module
 from faceblur.assemble import assemble
 from faceblur.claims import claim
 from faceblur.context import Context
+from faceblur.detectors.base import Rows
+from faceblur.detectors.null import Null
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
 from faceblur.options import Options
@@ -218,6 +221,69 @@ def test_workers_with_other_options_are_refused_while_one_is_alive(job: Job, con
         pass
     with second.joined() as plan:
         assert plan.threshold == 0.3
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As on a GPU: the detector is to be given three frames at once. The list holds how many it was given each time."""
+    given: list[int] = []
+    alone = Null.batch
+
+    def batch(self: Null, seen: Sequence[images.Image]) -> list[Rows]:
+        given.append(len(seen))
+        return alone(self, seen)
+
+    monkeypatch.setattr(Null, "at_once", lambda self, width, height: 3)
+    monkeypatch.setattr(Null, "batch", batch)
+    return given
+
+
+def in_blocks_of(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_SHARES", 1)
+    monkeypatch.setattr(jobs, "_BLOCK", frames)
+
+
+def test_frames_looked_at_together_are_answered_as_one_by_one(
+    job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_blocks_of(5, monkeypatch)
+    blur(job, context())
+    assert together == [3, 1, 3, 2, 3]  # frames 1-4, 5-9, 10-12
+    evidence = {p: p.read_bytes() for p in job.folder.glob("detections/null/*.json")}
+    pictures = blurred(job)
+    clean(job, "detections", "null")
+    monkeypatch.undo()
+    blur(job, context(), every=True)
+    assert blurred(job) == pictures
+    assert len(evidence) == 12
+    assert {p: p.read_bytes() for p in evidence} == evidence
+
+
+def test_a_frame_that_cannot_be_read_takes_none_of_its_batch_with_it(
+    job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_blocks_of(5, monkeypatch)
+    job.frame_path(6).write_bytes(b"no picture")
+    with pytest.raises(IncompleteError, match=r"frame 6 failed 3 times"):
+        blur(job, context())
+    assert [n for n in range(1, 13) if job.has_evidence("null", n)] == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]
+
+
+def test_a_frame_that_a_detector_fails_on_takes_none_of_its_batch_with_it(
+    job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_blocks_of(5, monkeypatch)
+    sixth, rows = images.read(job.frame_path(6)), Null.rows
+
+    def fails(self: Null, image: images.Image) -> Rows:
+        if np.array_equal(image, sixth):
+            raise RuntimeError("out of memory")
+        return rows(self, image)
+
+    monkeypatch.setattr(Null, "rows", fails)
+    with pytest.raises(IncompleteError, match=r"frame 6 failed 3 times: RuntimeError: out of memory"):
+        blur(job, context())
+    assert sum(job.has_evidence("null", n) for n in range(1, 13)) == 11
 
 
 def test_a_second_detector_may_join_a_living_worker(job: Job, context: Make) -> None:
