@@ -13,6 +13,7 @@ from conftest import moving_face, picture, write_clip
 from faceblur import media
 from faceblur.context import Context
 from faceblur.errors import MediaError, MissingError, UsageError
+from faceblur.media import encoders
 from faceblur.media.encoders import CODECS
 from faceblur.media.pixels import Layout
 from faceblur.pipeline import run
@@ -343,6 +344,30 @@ def test_an_encoder_asked_for_by_name_is_taken() -> None:
 def test_an_encoder_that_is_not_to_be_had_here_is_missing() -> None:
     with pytest.raises(MissingError, match=r"--encoder hevc_amf cannot be opened here"):
         media.choose(SIZE, wish=media.Wish(encoder="hevc_amf"))
+
+
+@pytest.mark.parametrize("family", ["h264", "hevc", "av1"])
+def test_a_graphics_card_is_told_quality_and_effort_in_its_own_words(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "_open", lambda *_: None)  # there is none here
+    encoding = media.choose(SIZE, ending=".mp4", wish=media.Wish(encoder=f"{family}_nvenc", crf=21, preset="p4"))
+    assert dict(encoding.options) == {"preset": "p4", "rc": "vbr", "cq": "21", "b": "0"}
+    assert (encoding.codec.name, encoding.pixel_format) == (family, "yuv420p")
+
+
+@pytest.mark.parametrize("name", ["h264_nvenc", "hevc_nvenc", "av1_nvenc"])
+def test_an_encoder_of_a_graphics_card_takes_what_it_is_given(name: str) -> None:
+    codec = encoders._device(media.Wish(encoder=name))
+    takes = {pixel_format.name for pixel_format in av.Codec(name, "w").video_formats or ()}
+    assert set(codec.pixel_formats) <= takes
+
+
+@pytest.mark.parametrize("preset", ["medium", "p8"])
+def test_an_effort_that_a_graphics_card_does_not_have_is_refused(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "_open", lambda *_: None)
+    with pytest.raises(UsageError, match=f"--preset '{preset}': h264_nvenc has p1, p2, .*p7"):
+        media.choose(SIZE, wish=media.Wish(encoder="h264_nvenc", preset=preset))
 
 
 def test_a_debug_video_can_be_played_anywhere(video: media.Video) -> None:
