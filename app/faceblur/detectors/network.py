@@ -16,12 +16,12 @@ from faceblur.images import Image
 Tensor = NDArray[np.float32]
 _CHANNELS = 1  # the axis that no network leaves open
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-# Detections are to be the same wherever they were made, but for the rounding of float32: TF32 keeps the 10 bits of
-# float16, and which way to convolve is found by trying out may be another one in each process. It is tried out for each
-# size of picture, too. Workers that share a GPU take the memory they need, and not the next power of two.
+# What detectors say is to be the same wherever they ran, but for the rounding of float32. TF32 has no more bits than
+# float16. To try out all ways to convolve, anew for each size of picture, takes time, and may end with another way in
+# each process. Workers that share a GPU are to take the memory they need, and not the next power of two.
 _CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
 _TINY = np.zeros((1, 1, 1, 1), np.float32)
-_BATCH_PX = 8 * 1280 * 720  # on a GPU, which takes longer to be told than to look at a single small picture
+_BATCH_PX = 8 * 1280 * 720  # for a GPU, which a single small picture does not fill; chosen, not measured
 
 
 class Network:
@@ -50,7 +50,7 @@ class Network:
         model = _model(path, any_size, half)
         try:
             self._session = _session(model, options, gpu=not no_gpu())
-        except RuntimeError as error:
+        except Exception as error:  # onnxruntime has a class of its own for each code
             if no_gpu():
                 raise
             raise MissingError(
@@ -88,7 +88,7 @@ def no_gpu() -> str:
         if _CUDA not in session.get_providers():
             return "onnxruntime-gpu does not find the CUDA and cuDNN libraries it was built for"
         session.run(None, {"x": _TINY})
-    except Exception as error:  # onnxruntime has a class of its own for each code
+    except Exception as error:
         return _reason(error)
     return ""
 

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from faceblur import detectors
 from faceblur.detectors import network
 from faceblur.detectors.network import Network, Tensor, alike, blob
+from faceblur.errors import MissingError
 
 FLOAT = TensorProto.FLOAT
 SAVED = (1, 3, 16, 16)
@@ -170,6 +171,17 @@ def test_a_gpu_that_does_not_answer_is_told_and_the_processor_takes_its_place(
     assert network.notice() in detectors.notices("centerface@full")
     assert network.notice() not in detectors.notices("haar")  # which would not use one
     assert capfd.readouterr().out == ""  # which may be read by a program
+
+
+def test_a_gpu_without_room_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA failure 2: out of memory ; GPU=0 ; hostname=vm")
+
+    path = save(tmp_path / "a.onnx", doubling())
+    monkeypatch.setattr(network, "no_gpu", lambda: "")
+    monkeypatch.setattr(network, "_session", full)
+    with pytest.raises(MissingError, match=r"the GPU cannot take a.onnx \(out of memory\): start fewer workers"):
+        Network(path)
 
 
 @pytest.mark.parametrize(
