@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -54,21 +53,21 @@ def measured(clip: Path, whole: Callable[[str, bool], float]) -> Iterator[Rate]:
     yield Rate("detect", "processor, fp32, 1 at once", detect(frames, "centerface", 1, 1, gpu=False))
     for (precision, name), batch, workers in itertools.product(DETECTORS.items(), BATCHES, WORKERS):
         way = f"GPU, {precision}, {batch} at once, {workers} worker{'s' * (workers > 1)}"
-        yield Rate("detect", way, detect(frames, name, batch, workers, gpu=True))
+        yield attempted("detect", way, lambda *how: (detect(frames, *how, gpu=True), ""), name, batch, workers)
     plain, seconds = decoded(clip, None)
     yield Rate("decode", "processor", len(plain) / seconds)
-    yield attempted("decode", "NVDEC", lambda: by_nvdec(clip, plain))
+    yield attempted("decode", "NVDEC", by_nvdec, clip, plain)
     for encoder in ("libx264", "h264_nvenc"):
         way = "processor" if encoder == "libx264" else "NVENC"
-        yield attempted("encode", way, partial(by_encoder, plain, encoder, clip))
+        yield attempted("encode", way, by_encoder, plain, encoder, clip)
     for way, gpu in itertools.product(("direct", "frames"), (False, True)):
         yield Rate(f"run, {way}", "GPU" if gpu else "processor", len(plain) / whole(way, gpu))
 
 
-def attempted(step: str, way: str, measure: Callable[[], tuple[float, str]]) -> Rate:
+def attempted(step: str, way: str, measure: Callable[..., tuple[float, str]], *how: object) -> Rate:
     """The rate and a note; where this way cannot be had here 0, and why."""
     try:
-        return Rate(step, way, *measure())
+        return Rate(step, way, *measure(*how))
     except Exception as error:  # of FFmpeg, of the driver, or ours
         return Rate(step, way, 0.0, f"not here: {error}")
 
