@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,7 +26,6 @@ _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _DOUBTS = 500  # more than this nobody looks through
-_FEW = 15  # frames a second up to which all are looked at, however many there are
 _SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
 
@@ -39,6 +38,7 @@ class Job:
         self.frames_folder = elsewhere or input_folder / name
         self.home = str(elsewhere or "")
         self.folder = output_folder / name
+        self._chosen: dict[tuple[object, ...], Container[int]] = {}
 
     # Names
 
@@ -219,28 +219,6 @@ class Job:
         files.write(self.evidence_path(detector, number), canonical(value).encode())
 
     @property
-    def rate(self) -> float:
-        """Frames a second, about; 25 for frames from elsewhere.
-
-        They are counted, and never more than the source tells: MKV and WebM tell the most there may be, which can be
-        1000, and were there fewer, the frames to look at would lie far apart.
-        """
-        origin = self.origin()
-        if not origin:
-            return 25.0
-        told = Fraction(origin.recipe["fps"] or origin.video.rate)
-        if told <= _FEW or origin.recipe["fps"]:
-            return float(told)
-        clock = origin.clock
-        pts = clock.pts if clock else self._times(origin)
-        lasts = (pts[-1] - pts[0]) * (clock or origin.video).time_base if pts else 0
-        return min(float(told), float((len(pts) - 1) / lasts)) if lasts else float(told)
-
-    def _times(self, origin: Origin) -> Sequence[int]:
-        """The pts of the frames before their clock is known; none while they are being split."""
-        return ()
-
-    @property
     def side(self) -> int:
         """The longer side of the frames, in pixels."""
         origin = self.origin()
@@ -296,13 +274,45 @@ class Job:
         return self._seen(plan, number, self.looking(plan, number))
 
     def _seen(self, plan: Plan, number: int, names: Sequence[str], of: str | None = None) -> list[Detection]:
-        if not any(plan.covers(name, number, begins=True) for name in plan.detectors):
+        if not any(plan.covers(name, number) for name in plan.detectors):
             raise IncompleteError(f"{self.name}: no detector has seen frame {number}: run blur again")
         return [detection for name in names for detection in self.seen_by(name, number, of)]
 
     def looking(self, plan: Plan, number: int) -> list[str]:
         """The detectors that have to see a frame."""
-        return _looking(plan, number, self.motion(number) if plan.every and number > plan.first else None)
+        cuts = plan.paces and any(_is_cut(self.motion(n)) for n in (number, number + 1) if plan.first < n <= plan.last)
+        return self._looking(plan, number, ends=bool(cuts))
+
+    def sees(self, plan: Plan, detector: str, ends: Container[int] = ()) -> list[int]:
+        """The numbers of the frames that `detector` must see, of which `ends` are known to begin or to end a shot."""
+        chosen = self._paced(plan, detector)
+        return [n for n in plan.planned(detector) if plan.covers(detector, n, chosen=n in ends or n in chosen)]
+
+    def ends(self, plan: Plan) -> set[int]:
+        """The numbers of the frames right before and after every cut, as far as it is known how the camera moved.
+
+        None where every detector looks at every frame, as nothing depends on them then.
+        """
+        if not plan.paces:
+            return set()
+        cuts = [number for number in plan.numbers[1:] if _is_cut(self.motion(number))]
+        return {number for cut in cuts for number in (cut - 1, cut)}
+
+    def _looking(self, plan: Plan, number: int, *, ends: bool) -> list[str]:
+        """The detectors that have to see a frame, which begins or ends a shot or does not."""
+        names = sorted(plan.detectors)
+        return [n for n in names if plan.covers(n, number, chosen=ends or number in self._paced(plan, n))]
+
+    def _paced(self, plan: Plan, detector: str) -> Container[int]:
+        """The numbers of the frames that a detector's pace chooses by their times."""
+        pace = plan.pace(detector)
+        if pace.is_full:
+            return plan.numbers
+        key = (_version(self.origin_path), plan.first, plan.last, pace)  # other times are another choice
+        if key not in self._chosen:
+            clock = self.clock(plan)
+            self._chosen[key] = set(itertools.compress(plan.numbers, pace.chosen(clock.pts, clock.time_base)))
+        return self._chosen[key]
 
     def seen_by(self, detector: str, number: int, of: str | None = None) -> list[Detection]:
         """What one detector said about a frame, as it is now or when its fingerprint was `of`.
@@ -325,7 +335,10 @@ class Job:
         moved = self.motion(number, (self._shows(number - 1), of)) if number > plan.first else None
         if number > plan.first and moved is None:
             return False
-        return all(self.has_evidence(name, number, of) for name in _looking(plan, number, moved))
+        ends = _is_cut(moved)
+        if plan.paces and not ends and number < plan.last:
+            ends = _is_cut(self.motion(number + 1, (of, self._shows(number + 1))))
+        return all(self.has_evidence(name, number, of) for name in self._looking(plan, number, ends=ends))
 
     # Regions
 
@@ -333,15 +346,21 @@ class Job:
         """The evidence of all frames, in order."""
         clock = self.clock(plan)
         looking: dict[tuple[str, ...], Counter[str]] = {}  # one for all frames that the same detectors look at
+        frames = itertools.pairwise(itertools.chain(self._moves(plan), [("", None)]))
+        for number, pts, ((of, moved), (_, next_moved)) in zip(plan.numbers, clock.pts, frames, strict=True):
+            names = tuple(self._looking(plan, number, ends=_is_cut(moved) or _is_cut(next_moved)))
+            looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
+            yield temporal.Evidence(number, pts, tuple(self._seen(plan, number, names, of)), moved, looked)
+
+    def _moves(self, plan: Plan) -> Iterator[tuple[str | None, Motion | None]]:
+        """The fingerprint of each frame, read once as that opens its file, and how the camera moved before it."""
         before: str | None = None
-        for number, pts in zip(plan.numbers, clock.pts, strict=True):
-            of = self._shows(number)  # read once a frame, as that opens its file
+        for number in plan.numbers:
+            of = self._shows(number)
             moved = self.motion(number, (before, of)) if number > plan.first else None
             if number > plan.first and moved is None:
                 raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
-            names = tuple(_looking(plan, number, moved))
-            looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
-            yield temporal.Evidence(number, pts, tuple(self._seen(plan, number, names, of)), moved, looked)
+            yield of, moved
             before = of
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:
@@ -380,11 +399,7 @@ class Job:
 
     def solved_at(self) -> tuple[int, int] | None:
         """Another value after each solve: which file solve.json is, and its time; None before the first."""
-        try:
-            found = self.solved_path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_mtime_ns
+        return _version(self.solved_path)
 
     def _regions_digest(self, plan: Plan) -> str:
         total = hashlib.sha256()
@@ -600,7 +615,7 @@ class Job:
                 if not self.is_retouched(number):
                     self.blurred_path(number).unlink(missing_ok=True)
                     self.debug_path(number).unlink(missing_ok=True)
-            self.write_plan(replace(plan, detectors={k: v for k, v in plan.detectors.items() if k != detector}))
+            self.write_plan(plan.without(detector))
         _remove_folder(folder)
 
     def remove_work(self) -> None:
@@ -678,19 +693,24 @@ class DirectJob(Job):
     def remove_source_frames(self) -> None:
         """There are none."""
 
-    def _times(self, origin: Origin) -> Sequence[int]:
-        return media.times(self.source_path(origin), origin.video)
-
     def _shows(self, number: int) -> str | None:
         origin = self.origin()
         known = origin and origin.state == "complete" and number <= len(origin.checksums)
         return origin.shows(number, origin.checksums[number - 1]) if origin and known else None
 
 
-def _looking(plan: Plan, number: int, moved: Motion | None) -> list[str]:
-    """The detectors that have to see a frame before which the camera moved like this."""
-    begins = moved is not None and moved.support < temporal.CUT
-    return [name for name in sorted(plan.detectors) if plan.covers(name, number, begins=begins)]
+def _is_cut(moved: Motion | None) -> bool:
+    """Whether a frame before which the camera moved like this begins a shot."""
+    return moved is not None and moved.support < temporal.CUT
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Another value each time a file is written anew; None while it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _remove_folder(folder: Path) -> None:

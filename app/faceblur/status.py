@@ -24,9 +24,9 @@ def _progress(job: Job) -> Json:
     state: Json = {"width": width, "height": height, "detected": {}, "solved": False, "rendered": 0, "due": []}
     if plan is None:
         return state | {"due": list(range(first, last + 1))}
-    complete = True
+    complete, ends = True, job.ends(plan)
     for name in sorted(plan.detectors):
-        planned = plan.sees(name)
+        planned = job.sees(plan, name, ends)
         seen = sum(job.has_evidence(name, number) for number in planned)
         complete = complete and seen == len(planned)
         state["detected"][name] = [seen, len(planned)]

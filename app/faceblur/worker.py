@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from faceblur import detectors, images, motion, overlay, temporal
@@ -100,12 +101,13 @@ class Worker:
         """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
         names = sorted(plan.detectors, key=lambda name: name not in self.own)
         for name in names:
-            self._share(self._detecting(plan, name), plan.sees(name))
+            self._share(self._detecting(plan, name), self.job.sees(plan, name))
             self._complain()  # before waiting for others, who may be waiting for what failed here
         self._share(self._moving(), plan.numbers[1:])
         self._complain()
-        for name in (name for name in names if name in plan.every):  # only now is known where shots begin
-            self._share(self._detecting(plan, name), [n for n in plan.numbers if name in self.job.looking(plan, n)])
+        ends = self.job.ends(plan)  # only now is known where shots begin and end
+        for name in (name for name in names if name in plan.paces):
+            self._share(self._detecting(plan, name), self.job.sees(plan, name, ends))
             self._complain()
 
     def solve(self, plan: Plan) -> None:
@@ -133,10 +135,12 @@ class Worker:
         self._complain()
 
     def _detecting(self, plan: Plan, name: str) -> _Task:
+        begins = {first for first, _ in plan.detectors[name]}  # before these it may be far to the last look
+        before = {b: a for a, b in pairwise(self.job.sees(plan, name)) if b not in begins}
         return _Task(
             name=f"detect-{name}",
             faces=lambda number: _likely(self.job.heard(name, number)),
-            make=lambda number: self._detect(plan, name, number),
+            make=lambda number: self._detect(name, number, before.get(number, max(plan.first, number - 1))),
             mine=lambda: name in self.own or self._orphaned(name),
         )
 
@@ -157,14 +161,15 @@ class Worker:
 
     # One frame
 
-    def _detect(self, plan: Plan, name: str, number: int) -> None:
+    def _detect(self, name: str, number: int, before: int) -> None:
+        """Look at a frame, and measure how the camera moved since `before`, where the pictures are at hand."""
         of = self.job.fingerprint(number)
         image = self._look(number)
         with self.context.timed("detect"):
             [found] = self._detector(name).detect([image])
         self.job.write_evidence(name, number, found, of)
         self._view(number, of, image)
-        for passed in range(max(plan.first, number - plan.every.get(name, 1)) + 1, number + 1):
+        for passed in range(before + 1, number + 1):
             with suppress(SourceError):  # of the frame before, which is told where that one is detected
                 self._move(passed)
 
@@ -352,7 +357,7 @@ class Worker:
         for name in self.own:
             replaced = plan.planned(SUBSTITUTES.get(name, "")) if name in plan.missing else ()
             frames = plan.uncovered(detectors.kind(name)).union(wanted, replaced)
-            asked = asked.adding(name, frames, o.stride(self.job.rate))
+            asked = asked.adding(name, frames, o.pace)
         still = {name: why for name, why in asked.missing.items() if name not in self.own}
         return replace(asked, missing=still | self.missing)
 
@@ -380,7 +385,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
-    context, missing = context.equipped(job.lacks, job.rate, job.side)
+    context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context):
