@@ -20,6 +20,7 @@ from faceblur.context import Context
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
 from faceblur.options import Options
+from faceblur.pace import Pace
 from faceblur.pipeline import clean, split
 from faceblur.plan import Plan
 from faceblur.worker import Worker, blur
@@ -223,6 +224,41 @@ def test_workers_with_other_options_are_refused_while_one_is_alive(job: Job, con
 def test_a_second_detector_may_join_a_living_worker(job: Job, context: Make) -> None:
     with Worker(job, context()).joined(), Worker(job, context(detector="haar")).joined() as plan:
         assert set(plan.detectors) == {"null", "haar"}
+
+
+def test_who_joins_late_and_wants_more_looks_gets_them_from_all(job: Job, context: Make) -> None:
+    for number in range(1, 13):  # one shot
+        images.write(job.frame_path(number), picture())
+    first = Worker(job, context(every=6))
+    with first.joined() as before:
+        first.detect(before)
+        assert [n for n in before.numbers if job.has_evidence("null", n)] == [1, 7, 12]
+        with Worker(job, context(every=4)).joined() as plan:
+            assert plan.pace("null") == Pace(2)
+        first.work()
+    assert [n for n in plan.numbers if job.has_evidence("null", n)] == [1, 3, 5, 7, 9, 11, 12]
+    assert len(blurred(job)) == 12
+
+
+def test_two_workers_that_look_seldom_share_what_one_alone_would_look_at(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [picture(faces=[(8, 8, 24, 24)]) if n < 10 else picture() * np.uint8(0) for n in range(20)]
+    job = split(write_clip(tmp_path / "input" / "cut.mp4", shown), context())
+    blur(job, context(every=4))
+    alone, seen = blurred(job), sorted(p.name for p in job.evidence_path("null", 1).parent.iterdir())
+    assert [int(name[6:16]) for name in seen] == [1, 5, 9, 10, 11, 13, 17, 20]
+    shutil.rmtree(job.folder)
+    blur(job, context(every=4, workers=2))
+    assert blurred(job) == alone
+    assert sorted(p.name for p in job.evidence_path("null", 1).parent.iterdir()) == seen
+
+
+def test_a_frame_asked_for_alone_is_looked_at_however_seldom_that_is(job: Job, context: Make) -> None:
+    blur(job, context())
+    job.blurred_path(4).unlink()
+    blur(job, context(detector="haar", every=3))
+    assert [n for n in range(1, 13) if job.has_evidence("haar", n)] == [4]
 
 
 def test_planned_work_of_nobody_is_done_by_whoever_can(job: Job, context: Make) -> None:
