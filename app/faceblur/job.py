@@ -346,7 +346,7 @@ class Job:
         """The evidence of all frames, in order."""
         clock = self.clock(plan)
         looking: dict[tuple[str, ...], Counter[str]] = {}  # one for all frames that the same detectors look at
-        frames = itertools.pairwise(itertools.chain(self._moves(plan), [("", None)]))
+        frames = itertools.pairwise(itertools.chain(self._moves(plan), [(None, None)]))
         for number, pts, ((of, moved), (_, next_moved)) in zip(plan.numbers, clock.pts, frames, strict=True):
             names = tuple(self._looking(plan, number, ends=_is_cut(moved) or _is_cut(next_moved)))
             looked = looking.setdefault(names, Counter(map(detectors.kind, names)))

@@ -231,7 +231,7 @@ def _worker(job: Job, context: Context, detector: str) -> Worker:
 
 
 def _seeing(plan: Plan, worker: Worker) -> Plan:
-    """The plan with all frames for each of a worker's own detectors, as far as it looks at all of them."""
+    """The plan with all frames for each of a worker's own detectors, at its pace."""
     for name in worker.own:
         plan = plan.adding(name, plan.numbers, worker.context.options.pace)
     return plan
