@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import picture, write_clip
+from conftest import GREEN, picture, write_clip
 from faceblur import images, media, options
 from faceblur.catalog import find_job
 from faceblur.context import Context
@@ -299,11 +299,25 @@ def test_regions_of_an_older_version_are_told(foreign: Job, context: Make) -> No
 
 @pytest.fixture
 def sparse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, context: Make) -> Callable[..., Job]:
-    """A maker of finished jobs whose frames `null` sees at the pace of `fast`; shots of odd number are black."""
+    """A maker of finished jobs whose frames `null` sees at the pace of `fast`; shots of odd number are black.
+
+    There is a face in the frames whose numbers are `faced`.
+    """
     monkeypatch.setitem(options.PRESETS, "fast", {"faces": "null"})
 
-    def make(shots: Sequence[int], pts: Sequence[int], tick: Fraction, *, bare: bool = False, **asked: object) -> Job:
+    def make(
+        shots: Sequence[int],
+        pts: Sequence[int],
+        tick: Fraction,
+        *,
+        bare: bool = False,
+        faced: Container[int] = (),
+        **asked: object,
+    ) -> Job:
         shown = [picture(64, 48) * np.uint8(shot % 2 == 0) for shot in shots]
+        for number, image in enumerate(shown, start=1):
+            if number in faced:
+                image[10:30, 20:40] = GREEN
         source = write_clip(tmp_path / "input" / "clip.mkv", shown, pts=pts, time_base=tick)
         run(source, context(detector="fast", no_frames=bare, **asked))
         return (DirectJob if bare else Job)("clip", tmp_path / "input", tmp_path / "output")
@@ -340,6 +354,23 @@ def test_where_a_video_slows_down_every_frame_is_looked_at(sparse: Callable[...,
     dense, pauses = list(range(60)), [60 + 30 * n for n in range(6)]
     job = sparse([0] * 66, dense + pauses, Fraction(1, 60), bare=bare)
     assert looked(job) == [*range(1, 61, 6), *range(61, 67)]
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_face_that_is_there_for_one_frame_of_a_still_scene_is_hidden(sparse: Callable[..., Job], bare: bool) -> None:
+    """Sixty frames a second for a while and two after that are on average ten."""
+    dense, pauses = list(range(300)), [300 + 30 * n for n in range(10)]
+    job = sparse([0] * 310, dense + pauses, Fraction(1, 60), bare=bare, faced=[305, 309])
+    assert all(job.regions(number) for number in (305, 309))
+
+
+@pytest.mark.parametrize("bare", [True, False])
+@pytest.mark.parametrize("number", [4, 14])
+def test_a_face_that_enters_in_the_last_frame_of_a_shot_is_hidden(
+    sparse: Callable[..., Job], bare: bool, number: int
+) -> None:
+    job = sparse([0] * 4 + [1] * 6 + [2] * 4, range(14), Fraction(1, 25), bare=bare, faced=[number])
+    assert job.regions(number)
 
 
 @pytest.mark.parametrize("bare", [True, False])
