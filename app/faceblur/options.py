@@ -26,7 +26,7 @@ SUBSTITUTES = {"fast.1": "centerface", "slow.1": "centerface@full", "slow.2": "c
 # Of `fast` in a video. On six hard clips of 30 frames a second, looking at every second frame (third) left 6.9 % (6.9)
 # of the faces visible in 11.3 % (11.8) of the people. On two real ones of 24 and 25 a second it left of those that are
 # well seen where every frame is looked at 0.44 and 0 % (0.59 and 0.14), every fourth 13 and 2.3 %.
-_APART_S = 0.1
+APART_S = 0.1
 KINDS = ("faces", "plates", "heads", "persons")
 TTA = ("none", "flip", "scales", "full")
 STYLES = ("blur", "pixelate", "solid")
@@ -64,8 +64,7 @@ class Options:
     name of the source in another folder, which gets one more ending where it cannot stay. `hide` says what presets
     look for; `photos` that they look at pictures that stand alone, `large` at frames of LARGE_PX and more. With `every`
     above 0 detectors look at one frame in so many, with `apart` above 0 no two looks are more seconds apart than that,
-    with neither the preset says; `threads` is for each worker, 0 shares
-    out all.
+    with neither the preset says; `threads` is for each worker, 0 shares out all.
     """
 
     input: Path = Path("input")
@@ -170,7 +169,7 @@ class Options:
         if self.apart:
             return Pace(0, self.apart)
         sparse = set(self._names) == {"fast"} and not self.photos  # who asks for more wants more looks, too
-        return Pace(0, _APART_S) if sparse else FULL
+        return Pace(0, APART_S) if sparse else FULL
 
     @property
     def named(self) -> tuple[str, ...]:

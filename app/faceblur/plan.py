@@ -8,6 +8,7 @@ from typing import Self
 from faceblur import detectors, media, redaction, temporal
 from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError
+from faceblur.options import APART_S
 from faceblur.pace import FULL, Pace
 
 FORMAT = 2
@@ -77,8 +78,8 @@ class Plan:
     """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render.
 
     `home` is the folder of the frames when they are not in the input folder, so that two folders of one name never mix.
-    `missing` tells, for detectors that were asked for and could not be had, why. `paces` are those of the
-    detectors that do not look at every frame.
+    `missing` tells, for detectors that were asked for and could not be had, why. `paces` are those of the detectors
+    that do not look at every frame.
     """
 
     home: str
@@ -160,7 +161,8 @@ class Plan:
     def from_json(cls, value: Json) -> Self:
         known = {name: value[name] for name in cls.__slots__ if name in value}  # those of older versions lack some
         runs = {name: tuple((a, b) for a, b in pairs) for name, pairs in value["detectors"].items()}
-        paces = {name: Pace(every) for name, every in value.get("every", {}).items()}  # as older versions put it
+        # Older versions told a stride, mostly taken from a mean rate: where frames come seldom it is too long.
+        paces = {name: Pace(every, APART_S) for name, every in value.get("every", {}).items()}
         paces |= {name: Pace(**pace) for name, pace in value.get("paces", {}).items()}
         return cls(**known | {"detectors": runs, "paces": paces})
 

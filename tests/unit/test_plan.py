@@ -103,7 +103,7 @@ def test_a_detector_that_was_forgotten_is_asked_anew() -> None:
     assert asked.adding("haar", [4], Pace(3)).pace("haar") == Pace(3)
 
 
-def test_a_plan_that_tells_a_stride_of_frames_as_older_versions_did_keeps_it() -> None:
-    asked = plan.Plan("", 1, 9, 96, 64).adding("haar", range(1, 10), Pace(3))
+def test_a_stride_in_the_plan_of_an_older_version_is_kept_and_times_count_too() -> None:
+    asked = plan.Plan("", 1, 9, 96, 64).adding("haar", range(1, 10), Pace(3, 0.1))
     older = {name: value for name, value in asked.to_json().items() if name != "paces"} | {"every": {"haar": 3}}
     assert plan.Plan.from_json(older) == asked
