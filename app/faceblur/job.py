@@ -67,6 +67,10 @@ class Job:
         return self.folder / "regions" / "solve.json"
 
     @property
+    def solves_path(self) -> Path:
+        return self.folder / "regions" / "begun.json"
+
+    @property
     def split_claim(self) -> Path:
         """In the folder that split writes, so that split needs no other."""
         return self.frames_folder / "split.lock"
@@ -374,17 +378,24 @@ class Job:
         """The digest of what a solve is told besides the evidence; `decisions` is their text."""
         return digest(temporal.VERSION, plan.to_json(), decisions)
 
-    def answers(self, plan: Plan) -> bool:
-        """Whether the last solve was of this plan and the decisions of now, whatever its evidence was."""
-        return bool(self.solution().get("asked") == self.asked(plan, self.decisions_text(plan)))
+    def answers(self, plan: Plan, since: int) -> bool:
+        """Whether the last solve was of this plan and the decisions of now, and began after `since` others had.
 
-    def solved_at(self) -> tuple[int, int] | None:
-        """Another value after each solve: which file solve.json is, and its time; None before the first."""
-        try:
-            found = self.solved_path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_mtime_ns
+        Whatever was written before it began is in its evidence; what was written later may not be.
+        """
+        solution = self.solution()
+        later = solution.get("solve", 0) > since
+        return bool(later and solution.get("asked") == self.asked(plan, self.decisions_text(plan)))
+
+    def solves(self) -> int:
+        """How many solves have begun, ended or not."""
+        return int((_read_json(self.solves_path) or {}).get("begun", 0))
+
+    def begin_solve(self) -> int:
+        """Count one more, before its evidence is read: the number of this solve. Only with the claim to solve."""
+        number = self.solves() + 1
+        files.write(self.solves_path, canonical({"begun": number}).encode())
+        return number
 
     def _regions_digest(self, plan: Plan) -> str:
         total = hashlib.sha256()
@@ -399,9 +410,13 @@ class Job:
         solution: Iterable[temporal.Solved],
         inputs: str,
         doubts: Iterable[Doubt] = (),
+        *,
         asked: str = "",
+        solve: int = 0,
     ) -> int:
-        """Write the regions that changed; returns how many files did. `inputs` and `asked` go last, into solve.json.
+        """Write the regions that changed; returns how many files did. What they are of goes last, into solve.json.
+
+        These are `inputs`, `asked` and the number of the solve, as the methods of these names gave them.
 
         solve.json goes first, too: killed in between, the regions are nobody's and are made again. It holds the digest
         of what was written, and not of what is there: somebody who solves at the same time is found out.
@@ -419,7 +434,7 @@ class Job:
                 files.write(path, data)
                 changed += 1
         summary: Json = {"format": FORMAT, "inputs": inputs, "files": written.hexdigest(), "regions": total}
-        summary |= {"asked": asked, "doubts": self._ranked(plan, found)}
+        summary |= {"asked": asked, "solve": solve, "doubts": self._ranked(plan, found)}
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
 
