@@ -63,6 +63,11 @@ class Job:
         return self.folder / "report.json"
 
     @property
+    def reports_folder(self) -> Path:
+        """Reports of outputs at other places than the last one."""
+        return self.folder / "reports"
+
+    @property
     def solved_path(self) -> Path:
         return self.folder / "regions" / "solve.json"
 
@@ -569,15 +574,40 @@ class Job:
     # Report and clean
 
     def report(self) -> Json:
+        """What is told of the job and of its last output; empty before the first."""
         return _read_json(self.report_path) or {}
 
+    def reports(self) -> list[Json]:
+        """The report of every output, the last one first."""
+        kept = sorted(self.reports_folder.glob("*.json"))
+        return [report for report in (self.report(), *(_read_json(path) for path in kept)) if report]
+
+    def made(self, kind: str, target: Path) -> Json:
+        """What is told of the "blurred" or "debug" file at `target`; empty when this job made none there."""
+        told = (report[kind] for report in self.reports() if kind in report)
+        return next((facts for facts in told if facts["path"] == str(target)), {})
+
+    def outputs(self) -> list[Path]:
+        """Where finished files were made, those of the last output first."""
+        told = (report[kind]["path"] for report in self.reports() for kind in ("blurred", "debug") if kind in report)
+        return list(map(Path, dict.fromkeys(told)))
+
     def write_report(self, report: Json) -> None:
+        """Write what is told of the last output. The report of an output before it, at another place, is kept."""
+        before = self.report()
+        if "blurred" in before and self._kept_path(before) != self._kept_path(report):
+            files.write(self._kept_path(before), _pretty(before), sync=True)
         files.write(self.report_path, _pretty(report | {"format": FORMAT}), sync=True)
+        self._kept_path(report).unlink(missing_ok=True)
+
+    def _kept_path(self, report: Json) -> Path:
+        return self.reports_folder / f"{digest(report['blurred']['path'])}.json"
 
     def sweep(self) -> None:
         """Remove the leftovers of killed workers. Nobody may be working on the job."""
         for folder in (
             self.folder,
+            self.reports_folder,
             self.solved_path.parent,
             self.motion_path(0).parent,
             *self.folder.glob("detections/*"),
@@ -619,7 +649,7 @@ class Job:
         _remove_folder(folder)
 
     def remove_work(self) -> None:
-        """Remove everything that can be made again; finished videos, the report and decisions stay."""
+        """Remove everything that can be made again; finished videos, reports and decisions stay."""
         self.remove_source_frames()
         self.remove_rendered_frames()
         self.sweep()
@@ -636,10 +666,10 @@ class Job:
     def remove_all(self) -> None:
         """Remove everything that was made, finished videos and decisions too. What somebody else put there stays."""
         self.remove_work()
-        made = [facts["path"] for facts in (self.report().get(kind) for kind in ("blurred", "debug")) if facts]
-        for path in (*map(Path, made), self.decisions_path, self.decisions_about_path, self.report_path):
+        for path in (*self.outputs(), self.decisions_path, self.decisions_about_path, self.report_path):
             if path.resolve().parent == self.folder.resolve():
                 path.unlink(missing_ok=True)
+        _remove_folder(self.reports_folder)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 

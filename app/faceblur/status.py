@@ -39,8 +39,7 @@ def _progress(job: Job) -> Json:
 
 
 def _finished(job: Job) -> list[str]:
-    report = job.report()
-    return [report[kind]["path"] for kind in ("blurred", "debug") if kind in report]
+    return list(map(str, job.outputs()))
 
 
 def _doubts(job: Job) -> int:

@@ -131,9 +131,11 @@ def test_a_stamp_knows_the_outline_of_a_region(clip: Path, context: Make) -> Non
     assert len({job.blurred_stamp(plan, 1, [region]) for region in (box, corners, other)}) == 3
 
 
-def test_cleaning_all_leaves_what_somebody_else_put_there(clip: Path, context: Make) -> None:
+def test_cleaning_all_leaves_what_somebody_else_put_there(clip: Path, context: Make, tmp_path: Path) -> None:
     job = split(clip, context())
     blur(job, context())
+    for out in (tmp_path / "elsewhere.mp4", None):
+        assemble(job, context(out=out))
     mine = job.folder / "notes.txt"
     mine.write_text("mine")
     clean(job, "all")
