@@ -4,6 +4,7 @@ Every question "is it there, is it current?" is answered here, by looking at fil
 """
 
 import contextlib
+import copy
 import hashlib
 import itertools
 import json
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 from faceblur import claims, detectors, files, images, media, motion, overlay, redaction, review, temporal
 from faceblur.domain import Decision, Detection, Doubt, Json, Motion, Region, canonical, digest
@@ -32,6 +34,8 @@ _SHARES = 200  # a job is cut into at least this many blocks, so that many worke
 
 class Job:
     """The files of one job: frames in `input`/NAME (or `elsewhere`), everything made from them in `output`/NAME."""
+
+    _known: dict[int, str | None] | None = None  # what frames show, in a glance
 
     def __init__(self, name: str, input_folder: Path, output_folder: Path, elsewhere: Path | None = None) -> None:
         self.name = name
@@ -104,6 +108,12 @@ class Job:
     def finished_path(self, kind: str, ending: str) -> Path:
         """The finished file by default; `kind` is "blurred" or "debug"."""
         return self.folder / f"{self.name}-{kind}{ending}"
+
+    def glance(self) -> Self:
+        """The same job as it is at one moment: what a frame shows is read once, however often it is asked for."""
+        job = copy.copy(self)
+        job._known = {}
+        return job
 
     # Frames
 
@@ -264,7 +274,10 @@ class Job:
 
     def _shows(self, number: int) -> str | None:
         """What the source frame shows, as long as it is there and whole."""
-        return images.fingerprint(self.frame_path(number))
+        known = {} if self._known is None else self._known
+        if number not in known:
+            known[number] = images.fingerprint(self.frame_path(number))
+        return known[number]
 
     def _evidence(self, detector: str, number: int, of: str | None = None) -> Json | None:
         value = _read_json(self.evidence_path(detector, number))

@@ -13,7 +13,7 @@ def facts(job: Job) -> Json:
     state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "files": not isinstance(job, DirectJob)}
     state |= {"problem": None, "workers": _workers(job)}
     try:
-        return state | _progress(job)
+        return state | _progress(job.glance())
     except FaceblurError as error:
         return state | {"problem": str(error)}
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import images, media, motion, worker
+from faceblur import images, media, motion, status, worker
 from faceblur import job as jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
-from faceblur.job import DirectJob
+from faceblur.job import DirectJob, Job
 from faceblur.media import source
 from faceblur.options import Options
 from faceblur.pipeline import run, split
@@ -141,6 +141,16 @@ def test_a_second_run_decodes_detects_and_packs_nothing(
     counts.clear()
     run(source_clip, made)
     assert not set(counts) & {"frames decoded", "BGR images", "PNG encodes", "PNG decodes", "detections", "motions"}
+
+
+def test_to_tell_how_far_a_job_is_each_frame_is_looked_into_once(
+    source_clip: Path, context: Make, counts: Counter[str]
+) -> None:
+    made = context(debug=True)
+    run(source_clip, made)
+    counts.clear()
+    assert status.facts(Job("clip", made.options.input, made.options.output))["rendered"] == FRAMES
+    assert counts["fingerprints read"] == FRAMES
 
 
 @pytest.mark.parametrize("frames", [60, 120])
