@@ -4,6 +4,7 @@ Every question "is it there, is it current?" is answered here, by looking at fil
 """
 
 import contextlib
+import copy
 import hashlib
 import itertools
 import json
@@ -15,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 from faceblur import claims, detectors, files, images, media, motion, overlay, redaction, review, temporal
 from faceblur.domain import Decision, Detection, Doubt, Json, Motion, Region, canonical, digest
@@ -31,6 +33,8 @@ _SHARES = 200  # a job is cut into at least this many blocks, so that many worke
 
 class Job:
     """The files of one job: frames in `input`/NAME (or `elsewhere`), everything made from them in `output`/NAME."""
+
+    _known: dict[int, str | None] | None = None  # what frames show, in a glance
 
     def __init__(self, name: str, input_folder: Path, output_folder: Path, elsewhere: Path | None = None) -> None:
         self.name = name
@@ -63,8 +67,17 @@ class Job:
         return self.folder / "report.json"
 
     @property
+    def reports_folder(self) -> Path:
+        """Reports of outputs at other places than the last one."""
+        return self.folder / "reports"
+
+    @property
     def solved_path(self) -> Path:
         return self.folder / "regions" / "solve.json"
+
+    @property
+    def solves_path(self) -> Path:
+        return self.folder / "regions" / "begun.json"
 
     @property
     def split_claim(self) -> Path:
@@ -95,6 +108,12 @@ class Job:
     def finished_path(self, kind: str, ending: str) -> Path:
         """The finished file by default; `kind` is "blurred" or "debug"."""
         return self.folder / f"{self.name}-{kind}{ending}"
+
+    def glance(self) -> Self:
+        """The same job as it is at one moment: what a frame shows is read once, however often it is asked for."""
+        job = copy.copy(self)
+        job._known = {}
+        return job
 
     # Frames
 
@@ -233,7 +252,10 @@ class Job:
 
     def _shows(self, number: int) -> str | None:
         """What the source frame shows, as long as it is there and whole."""
-        return images.fingerprint(self.frame_path(number))
+        known = {} if self._known is None else self._known
+        if number not in known:
+            known[number] = images.fingerprint(self.frame_path(number))
+        return known[number]
 
     def _evidence(self, detector: str, number: int, of: str | None = None) -> Json | None:
         value = _read_json(self.evidence_path(detector, number))
@@ -393,13 +415,24 @@ class Job:
         """The digest of what a solve is told besides the evidence; `decisions` is their text."""
         return digest(temporal.VERSION, plan.to_json(), decisions)
 
-    def answers(self, plan: Plan) -> bool:
-        """Whether the last solve was of this plan and the decisions of now, whatever its evidence was."""
-        return bool(self.solution().get("asked") == self.asked(plan, self.decisions_text(plan)))
+    def answers(self, plan: Plan, since: int) -> bool:
+        """Whether the last solve was of this plan and the decisions of now, and began after `since` others had.
 
-    def solved_at(self) -> tuple[int, int] | None:
-        """Another value after each solve: which file solve.json is, and its time; None before the first."""
-        return _version(self.solved_path)
+        Whatever was written before it began is in its evidence; what was written later may not be.
+        """
+        solution = self.solution()
+        later = solution.get("solve", 0) > since
+        return bool(later and solution.get("asked") == self.asked(plan, self.decisions_text(plan)))
+
+    def solves(self) -> int:
+        """How many solves have begun, ended or not."""
+        return int((_read_json(self.solves_path) or {}).get("begun", 0))
+
+    def begin_solve(self) -> int:
+        """Count one more, before its evidence is read: the number of this solve. Only with the claim to solve."""
+        number = self.solves() + 1
+        files.write(self.solves_path, canonical({"begun": number}).encode())
+        return number
 
     def _regions_digest(self, plan: Plan) -> str:
         total = hashlib.sha256()
@@ -414,9 +447,13 @@ class Job:
         solution: Iterable[temporal.Solved],
         inputs: str,
         doubts: Iterable[Doubt] = (),
+        *,
         asked: str = "",
+        solve: int = 0,
     ) -> int:
-        """Write the regions that changed; returns how many files did. `inputs` and `asked` go last, into solve.json.
+        """Write the regions that changed; returns how many files did. What they are of goes last, into solve.json.
+
+        These are `inputs`, `asked` and the number of the solve, as the methods of these names gave them.
 
         solve.json goes first, too: killed in between, the regions are nobody's and are made again. It holds the digest
         of what was written, and not of what is there: somebody who solves at the same time is found out.
@@ -434,7 +471,7 @@ class Job:
                 files.write(path, data)
                 changed += 1
         summary: Json = {"format": FORMAT, "inputs": inputs, "files": written.hexdigest(), "regions": total}
-        summary |= {"asked": asked, "doubts": self._ranked(plan, found)}
+        summary |= {"asked": asked, "solve": solve, "doubts": self._ranked(plan, found)}
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
 
@@ -569,15 +606,40 @@ class Job:
     # Report and clean
 
     def report(self) -> Json:
+        """What is told of the job and of its last output; empty before the first."""
         return _read_json(self.report_path) or {}
 
+    def reports(self) -> list[Json]:
+        """The report of every output, the last one first."""
+        kept = sorted(self.reports_folder.glob("*.json"))
+        return [report for report in (self.report(), *(_read_json(path) for path in kept)) if report]
+
+    def made(self, kind: str, target: Path) -> Json:
+        """What is told of the "blurred" or "debug" file at `target`; empty when this job made none there."""
+        told = (report[kind] for report in self.reports() if kind in report)
+        return next((facts for facts in told if facts["path"] == str(target)), {})
+
+    def outputs(self) -> list[Path]:
+        """Where finished files were made, those of the last output first."""
+        told = (report[kind]["path"] for report in self.reports() for kind in ("blurred", "debug") if kind in report)
+        return list(map(Path, dict.fromkeys(told)))
+
     def write_report(self, report: Json) -> None:
+        """Write what is told of the last output. The report of an output before it, at another place, is kept."""
+        before = self.report()
+        if "blurred" in before and self._kept_path(before) != self._kept_path(report):
+            files.write(self._kept_path(before), _pretty(before), sync=True)
         files.write(self.report_path, _pretty(report | {"format": FORMAT}), sync=True)
+        self._kept_path(report).unlink(missing_ok=True)
+
+    def _kept_path(self, report: Json) -> Path:
+        return self.reports_folder / f"{digest(report['blurred']['path'])}.json"
 
     def sweep(self) -> None:
         """Remove the leftovers of killed workers. Nobody may be working on the job."""
         for folder in (
             self.folder,
+            self.reports_folder,
             self.solved_path.parent,
             self.motion_path(0).parent,
             *self.folder.glob("detections/*"),
@@ -619,7 +681,7 @@ class Job:
         _remove_folder(folder)
 
     def remove_work(self) -> None:
-        """Remove everything that can be made again; finished videos, the report and decisions stay."""
+        """Remove everything that can be made again; finished videos, reports and decisions stay."""
         self.remove_source_frames()
         self.remove_rendered_frames()
         self.sweep()
@@ -636,10 +698,10 @@ class Job:
     def remove_all(self) -> None:
         """Remove everything that was made, finished videos and decisions too. What somebody else put there stays."""
         self.remove_work()
-        made = [facts["path"] for facts in (self.report().get(kind) for kind in ("blurred", "debug")) if facts]
-        for path in (*map(Path, made), self.decisions_path, self.decisions_about_path, self.report_path):
+        for path in (*self.outputs(), self.decisions_path, self.decisions_about_path, self.report_path):
             if path.resolve().parent == self.folder.resolve():
                 path.unlink(missing_ok=True)
+        _remove_folder(self.reports_folder)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 

@@ -13,7 +13,7 @@ def facts(job: Job) -> Json:
     state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "files": not isinstance(job, DirectJob)}
     state |= {"problem": None, "workers": _workers(job)}
     try:
-        return state | _progress(job)
+        return state | _progress(job.glance())
     except FaceblurError as error:
         return state | {"problem": str(error)}
 
@@ -39,8 +39,7 @@ def _progress(job: Job) -> Json:
 
 
 def _finished(job: Job) -> list[str]:
-    report = job.report()
-    return [report[kind]["path"] for kind in ("blurred", "debug") if kind in report]
+    return list(map(str, job.outputs()))
 
 
 def _doubts(job: Job) -> int:

@@ -39,13 +39,15 @@ _LONGEST_NAP_S = 5.0
 class _Task:
     """One kind of work on frames: how many faces one that is done shows, make it, and may this worker do it now.
 
-    `faces` gives None while a frame is due: to look costs several files, so it tells both at once.
+    `faces` gives None while a frame is due: to look costs several files, so it tells both at once. With `solvable` it
+    makes what regions are solved from.
     """
 
     name: str
     faces: Callable[[int], int | None]
     make: Callable[[int], None]
     mine: Callable[[], bool] = lambda: True
+    solvable: bool = False
 
 
 @dataclass
@@ -61,6 +63,10 @@ class Worker:
     _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
     _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
     _problems: dict[int, str] = field(default_factory=dict)
+    _solves: int = field(init=False)  # that had begun when this worker last wrote evidence, or saw to the solve
+
+    def __post_init__(self) -> None:
+        self._solves = self.job.solves()
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -94,7 +100,7 @@ class Worker:
             self.solve(plan)
             if self._plan() == plan:
                 self.render(plan)
-                if self._plan() == plan:
+                if self._plan() == plan and self.job.solves() == self._solves:
                     return
 
     def detect(self, plan: Plan) -> None:
@@ -112,21 +118,21 @@ class Worker:
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does. Nothing is done for a plan that is no longer in force."""
-        before = self.job.solved_at()
         with self.context.timed("solve"), self.context.alone(self.job.claim_path("solve")):
-            if self.job.solved_at() != before and self.job.answers(plan):
-                return  # another did it while we waited: spares that each of us looks at all evidence in turn
+            since, self._solves = self._solves, self.job.solves()
+            if self.job.answers(plan, since):
+                return  # another did it, with all that we wrote: spares that each looks at all evidence in turn
             self.job.bind_decisions(plan)
             if not self.job.is_solved(plan):
                 if self._plan() != plan:
                     return  # whoever asked for more may have solved already, and hides what is not in this plan
-                text = self.job.decisions_text(plan)
+                text, self._solves = self.job.decisions_text(plan), self.job.begin_solve()
                 inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
                 size = (plan.width, plan.height)
                 tick = self.job.clock(plan).time_base
-                solution = temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick)
+                solution = self._checked(temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick))
                 unheard, asked = temporal.unheard(decisions, plan.numbers), self.job.asked(plan, text)
-                changed = self.job.write_solution(plan, self._checked(solution), inputs, unheard, asked)
+                changed = self.job.write_solution(plan, solution, inputs, unheard, asked=asked, solve=self._solves)
                 self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
 
     def render(self, plan: Plan) -> None:
@@ -142,6 +148,7 @@ class Worker:
             faces=lambda number: _likely(self.job.heard(name, number)),
             make=lambda number: self._detect(name, number, before.get(number, max(plan.first, number - 1))),
             mine=lambda: name in self.own or self._orphaned(name),
+            solvable=True,
         )
 
     def _moving(self) -> _Task:
@@ -150,6 +157,7 @@ class Worker:
             name="motion",
             faces=lambda number: None if self.job.motion(number) is None else 0,
             make=self._move,
+            solvable=True,
         )
 
     def _rendering(self, plan: Plan) -> _Task:
@@ -318,6 +326,9 @@ class Worker:
             raise
         except Exception as error:  # whatever a model throws at one picture must not lose the others
             self._note(task, number, f"{type(error).__name__}: {error}")
+        finally:
+            if task.solvable:
+                self._solves = self.job.solves()
 
     def _note(self, task: _Task, number: int, problem: str) -> None:
         self._tries[task.name, number] += 1

@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from faceblur import worker as module
 from faceblur.assemble import assemble
 from faceblur.claims import claim
 from faceblur.context import Context
+from faceblur.domain import Box
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
 from faceblur.options import Options
 from faceblur.pace import Pace
 from faceblur.pipeline import clean, split
 from faceblur.plan import Plan
+from faceblur.temporal import Evidence
 from faceblur.worker import Worker, blur
 
 Make = Callable[..., Context]
@@ -445,6 +448,37 @@ def test_a_frame_replaced_between_solve_and_render_is_not_rendered(job: Job, con
     assert not job.blurred_path(number).exists()
     blur(job, context(every=2))
     assert len(blurred(job)) == 12
+
+
+def test_who_saw_a_frame_that_was_replaced_during_a_solve_has_it_solved_again(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be rendered with the regions of the picture that was there, and all workers would end well."""
+    first, second, evidence = Worker(job, context()), Worker(job, context()), job.evidence
+    read: list[Plan] = []
+    about_to_solve = threading.Event()
+
+    def solve(plan: Plan) -> None:
+        about_to_solve.set()
+        Worker.solve(second, plan)
+
+    def replaced_meanwhile(plan: Plan) -> Iterator[Evidence]:
+        yield from evidence(plan)
+        read.append(plan)
+        if len(read) == 2:  # once for the digest of the evidence, once to solve it
+            images.write(job.frame_path(5), picture(faces=[(70, 40, 90, 60)]))
+            thread.start()
+            assert about_to_solve.wait(20)
+
+    monkeypatch.setattr(second, "solve", solve)
+    monkeypatch.setattr(job, "evidence", replaced_meanwhile)
+    thread = threading.Thread(target=second.work)
+    with first.joined() as plan:
+        first.work()
+        thread.join()
+    assert job.is_solved(plan)
+    assert all(job.is_rendered(plan, number) for number in plan.numbers)
+    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.regions(5))
 
 
 def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(

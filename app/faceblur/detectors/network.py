@@ -14,6 +14,8 @@ from faceblur.images import Image
 
 Tensor = NDArray[np.float32]
 _CHANNELS = 1  # the axis that no network leaves open
+_MANY = 16  # shapes of input after which memory is released; those of a video are a few
+_shapes: set[tuple[int, ...]] = set()  # since it was released last
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
@@ -41,6 +43,7 @@ class Network:
 
     def run(self, blob: Tensor) -> dict[str, Tensor]:
         """Every output by name. ValueError for one that is not finite: that must not pass for "no face"."""
+        _make_room(blob.shape)
         values: Sequence[Any] = self._session.run(None, {self._input: blob})
         if not all(np.isfinite(value).all() for value in values):
             raise ValueError("the network answered with numbers that are none")
@@ -64,6 +67,18 @@ def release() -> None:
     request.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=_PROVIDERS[-1:])
     session.run(None, {"x": np.zeros(1, np.float32)}, request)
+
+
+def _make_room(shape: tuple[int, ...]) -> None:
+    """Before a network gets an input of this shape: release, now and then, what was needed for others only.
+
+    The pool keeps what it once took, in pieces that seldom fit another shape: among photos of many sizes it would grow
+    with every one of them.
+    """
+    if shape not in _shapes and len(_shapes) >= _MANY:
+        _shapes.clear()
+        release()
+    _shapes.add(shape)
 
 
 def blob(
