@@ -124,12 +124,12 @@ class Output:
 
     def is_made(self, kind: str, target: Path) -> bool:
         """Whether `target` is what the report says was made there, and nobody touched it since."""
-        return target.is_file() and self.known_sha256(kind, target) == self.job.report()[kind]["sha256"]
+        return target.is_file() and self.known_sha256(kind, target) == self.job.made(kind, target)["sha256"]
 
     def known_sha256(self, kind: str, target: Path) -> str | None:
         """The SHA-256 of what is at `target` if this job made it from this source; None when somebody else did."""
-        made = self.job.report().get(kind, {})
-        if made.get("path") != str(target) or made.get("source") != self.source_sha256 or not target.is_file():
+        made = self.job.made(kind, target)
+        if not made or made.get("source") != self.source_sha256 or not target.is_file():
             return None
         found = self.context.sha256(target)
         return found if found in (made.get("sha256"), made.get("replaces")) else None
@@ -151,9 +151,9 @@ class _Assembly:
         """The "blurred" or "debug" file, unless the one that is there is what would be made again."""
         stamps = self.rendition.stamps(self.plan, kind)
         request = digest(stamps, self.rendition.about(self.plan, kind, target))
-        made = self.job.report().get(kind, {})
+        made = self.job.made(kind, target)
         if made.get("request") == request and self.output.is_made(kind, target):
-            self.job.write_report(self.job.report() | self.facts)
+            self.job.write_report(self.job.report() | self.facts | {kind: made})
         else:
             self._write(kind, stamps, request, target)
         if kind == "debug":

@@ -89,15 +89,12 @@ class Context:
 
             return weights.fetch(name, folders, tell)
 
-    def equipped(
-        self, due: Callable[[str], bool] = lambda name: True, rate: float = 25.0, side: int = 0
-    ) -> tuple[Self, dict[str, str]]:
+    def equipped(self, due: Callable[[str], bool] = lambda name: True, side: int = 0) -> tuple[Self, dict[str, str]]:
         """This context with detectors that can be had, and why others cannot, which is told loudly.
 
         Weights are fetched for the detectors that are `due`. What a preset stands for is replaced where its weights are
         missing; what was asked for by its own name must be there, or MissingError is raised; with `strict` both must.
-        It is settled what presets stand for in frames whose longer side has `side` pixels, and at how many of `rate` a
-        second they look.
+        It is settled what presets stand for in frames whose longer side has `side` pixels, and how often they look.
         """
         asked = replace(self.options, large=side >= LARGE_PX)
         members: list[str] = []
@@ -118,7 +115,7 @@ class Context:
             "hide": ("faces",),
             "detect_scale": "auto",
             "tta": "none",
-            "every": self.options.stride(rate),
+            "apart": self.options.pace.apart,
         }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
 

@@ -1,9 +1,10 @@
 """The same steps without frame files: one pass over the source makes the evidence, a second one the finished video."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, pairwise, tee
 from pathlib import Path
 
 from faceblur import images, media, motion, overlay, stills, temporal
@@ -15,6 +16,7 @@ from faceblur.errors import FaceblurError, IncompleteError, SourceError, UsageEr
 from faceblur.film import Film
 from faceblur.job import DirectJob
 from faceblur.options import processors
+from faceblur.pace import Pace
 from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan, naming
 from faceblur.redaction import redact_planes
@@ -56,7 +58,7 @@ def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, conte
         context = replace(context, options=replace(context.options, photos=True))
     rendition = _rendition(job, footage, context)
     Output(job, context, rendition).target()  # what is wrong with it is told now, and not after hours
-    context, missing = context.equipped(job.lacks, job.rate, job.side)
+    context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, missing=missing)
     first = _Pass(job, origin, footage, context, worker.own, job.plan())
     if first.is_due:
@@ -109,11 +111,13 @@ class _Pass:
         """Whether anything is to be found out that only pictures tell."""
         if self.origin.state != "complete":
             return True
-        moved = {number: self.job.motion(number) for number in self.job.frame_numbers()[1:]}
-        if not all(moved.values()):
+        moved = [None, *map(self.job.motion, self.job.frame_numbers()[1:])]
+        if not all(moved[1:]):
             return True
-        cuts = {number for number, found in moved.items() if found and found.support < temporal.CUT}
-        return any(self._due(number, begins=number in cuts) for number in self.job.frame_numbers())
+        clock = self.origin.shown
+        begins = [found is None or found.support < temporal.CUT for found in moved]
+        looks = self._looks(zip(clock.pts, begins, strict=True), clock.time_base)
+        return any(self._due(number, *look) for number, look in enumerate(looks, start=1))
 
     @property
     def _at_once(self) -> int:
@@ -127,17 +131,23 @@ class _Pass:
 
     def run(self) -> None:
         """Decode everything once, detect in threads."""
-        log, at_once, together = Log(self.origin, self.footage), self._at_once, self._together
-        # Of those ahead `at_once` are looked at; a batch holds the frames between two looks already.
-        ahead = at_once * (min(max(self.context.options.every, 1), _FARTHEST) if together == 1 else 1) + 1
+        log, together = Log(self.origin, self.footage), self._together
+        batches = _batches(self._moved(log), together)
+        # Of those ahead about `_at_once` are looked at: a batch of several holds the frames between two looks itself.
+        ahead = self._at_once * (self._stride if together == 1 else 1) + 1
         with self.context.progress.step(self.job.name, "detect", log.expected) as step:
-            batches = _batches(self._moved(log), together)
-            for batch, faces in self.context.ahead(self._detect, batches, at_once, ahead):
+            for batch, faces in self.context.ahead(self._detect, batches, self._at_once, ahead):
                 step.total = max(step.total, len(log.pts))
                 step.advance(len(batch), faces)
                 self.context.progress.update(step)
             step.total = max(len(log.pts), 1)
         self.job.write_origin(log.complete(self.job, self.context))
+
+    @property
+    def _stride(self) -> int:
+        """About how many frames it is from one look to the next, and no more than are read ahead for that."""
+        pace = self.context.options.pace
+        return min(max(pace.every, round(pace.apart * self.origin.video.rate), 1), _FARTHEST)
 
     @property
     def _together(self) -> int:
@@ -153,14 +163,32 @@ class _Pass:
         return self.context.options.threads or max(1, processors() // self._at_once)
 
     def _moved(self, log: Log) -> Iterator[_Due]:
-        """Frames and the detectors that have to look at them, once it is known whether a shot begins there."""
+        """Frames and the detectors that have to look at them, once it is known whether a shot begins or ends there."""
+        frames, again = tee(self._measured(log))
+        looks = self._looks(((seen.frame.pts, begins) for seen, begins in again), self.footage.time_base)
+        for (seen, _), look in zip(frames, looks, strict=True):
+            yield seen, self._due(seen.number, *look, seen.shows)
+
+    def _measured(self, log: Log) -> Iterator[tuple[_Seen, bool]]:
+        """Frames, each with whether a shot begins there."""
         before: _Seen | None = None
         footage = self.context.timing("decode", self.footage)
         for _, seen in self.context.ahead(self._look, enumerate(footage, start=1), 1, 2):
             log.add(seen.frame, seen.frame.checksum)
-            begins = before is not None and self._motion(before, seen).support < temporal.CUT
+            yield seen, before is None or self._motion(before, seen).support < temporal.CUT
             before = seen
-            yield seen, self._due(seen.number, begins=begins, shows=seen.shows)
+
+    def _looks(self, frames: Iterable[tuple[int, bool]], tick: Fraction) -> Iterator[tuple[bool, set[Pace]]]:
+        """For each frame whether it begins or ends a shot, and the paces that choose it.
+
+        `frames` tell of each its time in ticks, and whether a shot begins there; one more than is told of was taken.
+        """
+        paces = {self._pace(name) for name in self._names}
+        shots, *times = tee(frames, 1 + len(paces))
+        choices = [pace.chosen((time for time, _ in copy), tick) for pace, copy in zip(paces, times, strict=True)]
+        ends = ((a or b) for (_, a), (_, b) in pairwise(chain(shots, [(0, True)])))
+        for end, *chosen in zip(ends, *choices, strict=True):
+            yield end, {pace for pace, wanted in zip(paces, chosen, strict=True) if wanted}
 
     def _look(self, item: tuple[int, Shown]) -> _Seen:
         number, frame = item
@@ -181,13 +209,26 @@ class _Pass:
             self.job.write_motion(seen.number, found, of)
         return found
 
-    def _due(self, number: int, *, begins: bool, shows: str | None = None) -> list[str]:
-        """The detectors that have to look at a frame: those asked for now, and those that were to look at it before."""
-        in_step = begins or (number - 1) % max(1, self.context.options.every) == 0
-        planned = self.plan.detectors if self.plan else ()
-        wanted = [name for name in planned if self.plan and self.plan.covers(name, number, begins=begins)]
-        wanted += self.own if in_step else ()
-        return [name for name in dict.fromkeys(wanted) if not self.job.has_evidence(name, number, shows)]
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The detectors that were to look before, and those asked for now."""
+        return tuple(dict.fromkeys([*(self.plan.detectors if self.plan else ()), *self.own]))
+
+    def _pace(self, name: str) -> Pace:
+        """How often a detector looks, once what is asked now is in the plan."""
+        asked = [self.plan.pace(name)] if self.plan and name in self.plan.detectors else []
+        asked += [self.context.options.pace] if name in self.own else []
+        return asked[0].joined(asked[-1])
+
+    def _due(self, number: int, end: bool, paces: set[Pace], shows: str | None = None) -> list[str]:
+        """The detectors that have to look at a frame which begins or ends a shot, or not, and which `paces` choose."""
+        due = []
+        for name in self._names:
+            chosen = end or self._pace(name) in paces
+            planned = self.plan is not None and self.plan.covers(name, number, chosen=chosen)
+            if (planned or (chosen and name in self.own)) and not self.job.has_evidence(name, number, shows):
+                due.append(name)
+        return due
 
     def _detect(self, batch: Sequence[_Due]) -> int:
         """What the detectors say about some frames is stored; how many faces they are rather sure of."""

@@ -18,6 +18,8 @@ _ADVICE = {
     errno.EROFS: "it is mounted read-only: mount it writable",
     errno.ENAMETOOLONG: "the name is too long: rename the source",
 }
+_THOUSAND = 1000
+_UNITS = ("kB", "MB", "GB", "TB")
 _TEMPORARY = re.compile(r"\.(.*)\.[0-9a-f]{32}\.tmp(\..*)?", re.DOTALL)
 
 
@@ -53,6 +55,17 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def amount(size: int) -> str:
+    """A number of bytes as people read it: 320 bytes, 6.2 MB, 41 GB."""
+    value, unit = float(size), "bytes"
+    for larger in _UNITS:
+        if value < _THOUSAND - 0.5:  # else it would be rounded to a thousand
+            break
+        value, unit = value / _THOUSAND, larger
+    digits = 1 if unit != "bytes" and round(value, 1) < 10 else 0
+    return f"{value:.{digits}f} {unit}"
 
 
 def make_folder(path: Path) -> None:

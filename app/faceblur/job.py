@@ -4,6 +4,7 @@ Every question "is it there, is it current?" is answered here, by looking at fil
 """
 
 import contextlib
+import copy
 import hashlib
 import itertools
 import json
@@ -11,10 +12,11 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 from faceblur import claims, detectors, files, images, media, motion, overlay, redaction, review, temporal
 from faceblur.domain import Decision, Detection, Doubt, Json, Motion, Region, canonical, digest
@@ -26,12 +28,13 @@ _BLURRED = r"frame_(\d{10})\.png\.blurred\.png"
 _REGIONS = r"frame_(\d{10})\.json"
 _BLOCK = 32
 _DOUBTS = 500  # more than this nobody looks through
-_FEW = 15  # frames a second up to which all are looked at, however many there are
 _SHARES = 200  # a job is cut into at least this many blocks, so that many workers end together
 
 
 class Job:
     """The files of one job: frames in `input`/NAME (or `elsewhere`), everything made from them in `output`/NAME."""
+
+    _known: dict[int, str | None] | None = None  # what frames show, in a glance
 
     def __init__(self, name: str, input_folder: Path, output_folder: Path, elsewhere: Path | None = None) -> None:
         self.name = name
@@ -39,6 +42,7 @@ class Job:
         self.frames_folder = elsewhere or input_folder / name
         self.home = str(elsewhere or "")
         self.folder = output_folder / name
+        self._chosen: dict[tuple[object, ...], Container[int]] = {}
 
     # Names
 
@@ -63,8 +67,17 @@ class Job:
         return self.folder / "report.json"
 
     @property
+    def reports_folder(self) -> Path:
+        """Reports of outputs at other places than the last one."""
+        return self.folder / "reports"
+
+    @property
     def solved_path(self) -> Path:
         return self.folder / "regions" / "solve.json"
+
+    @property
+    def solves_path(self) -> Path:
+        return self.folder / "regions" / "begun.json"
 
     @property
     def split_claim(self) -> Path:
@@ -95,6 +108,12 @@ class Job:
     def finished_path(self, kind: str, ending: str) -> Path:
         """The finished file by default; `kind` is "blurred" or "debug"."""
         return self.folder / f"{self.name}-{kind}{ending}"
+
+    def glance(self) -> Self:
+        """The same job as it is at one moment: what a frame shows is read once, however often it is asked for."""
+        job = copy.copy(self)
+        job._known = {}
+        return job
 
     # Frames
 
@@ -219,28 +238,6 @@ class Job:
         files.write(self.evidence_path(detector, number), canonical(value).encode())
 
     @property
-    def rate(self) -> float:
-        """Frames a second, about; 25 for frames from elsewhere.
-
-        They are counted, and never more than the source tells: MKV and WebM tell the most there may be, which can be
-        1000, and were there fewer, the frames to look at would lie far apart.
-        """
-        origin = self.origin()
-        if not origin:
-            return 25.0
-        told = Fraction(origin.recipe["fps"] or origin.video.rate)
-        if told <= _FEW or origin.recipe["fps"]:
-            return float(told)
-        clock = origin.clock
-        pts = clock.pts if clock else self._times(origin)
-        lasts = (pts[-1] - pts[0]) * (clock or origin.video).time_base if pts else 0
-        return min(float(told), float((len(pts) - 1) / lasts)) if lasts else float(told)
-
-    def _times(self, origin: Origin) -> Sequence[int]:
-        """The pts of the frames before their clock is known; none while they are being split."""
-        return ()
-
-    @property
     def side(self) -> int:
         """The longer side of the frames, in pixels."""
         origin = self.origin()
@@ -255,7 +252,10 @@ class Job:
 
     def _shows(self, number: int) -> str | None:
         """What the source frame shows, as long as it is there and whole."""
-        return images.fingerprint(self.frame_path(number))
+        known = {} if self._known is None else self._known
+        if number not in known:
+            known[number] = images.fingerprint(self.frame_path(number))
+        return known[number]
 
     def _evidence(self, detector: str, number: int, of: str | None = None) -> Json | None:
         value = _read_json(self.evidence_path(detector, number))
@@ -296,13 +296,45 @@ class Job:
         return self._seen(plan, number, self.looking(plan, number))
 
     def _seen(self, plan: Plan, number: int, names: Sequence[str], of: str | None = None) -> list[Detection]:
-        if not any(plan.covers(name, number, begins=True) for name in plan.detectors):
+        if not any(plan.covers(name, number) for name in plan.detectors):
             raise IncompleteError(f"{self.name}: no detector has seen frame {number}: run blur again")
         return [detection for name in names for detection in self.seen_by(name, number, of)]
 
     def looking(self, plan: Plan, number: int) -> list[str]:
         """The detectors that have to see a frame."""
-        return _looking(plan, number, self.motion(number) if plan.every and number > plan.first else None)
+        cuts = plan.paces and any(_is_cut(self.motion(n)) for n in (number, number + 1) if plan.first < n <= plan.last)
+        return self._looking(plan, number, ends=bool(cuts))
+
+    def sees(self, plan: Plan, detector: str, ends: Container[int] = ()) -> list[int]:
+        """The numbers of the frames that `detector` must see, of which `ends` are known to begin or to end a shot."""
+        chosen = self._paced(plan, detector)
+        return [n for n in plan.planned(detector) if plan.covers(detector, n, chosen=n in ends or n in chosen)]
+
+    def ends(self, plan: Plan) -> set[int]:
+        """The numbers of the frames right before and after every cut, as far as it is known how the camera moved.
+
+        None where every detector looks at every frame, as nothing depends on them then.
+        """
+        if not plan.paces:
+            return set()
+        cuts = [number for number in plan.numbers[1:] if _is_cut(self.motion(number))]
+        return {number for cut in cuts for number in (cut - 1, cut)}
+
+    def _looking(self, plan: Plan, number: int, *, ends: bool) -> list[str]:
+        """The detectors that have to see a frame, which begins or ends a shot or does not."""
+        names = sorted(plan.detectors)
+        return [n for n in names if plan.covers(n, number, chosen=ends or number in self._paced(plan, n))]
+
+    def _paced(self, plan: Plan, detector: str) -> Container[int]:
+        """The numbers of the frames that a detector's pace chooses by their times."""
+        pace = plan.pace(detector)
+        if pace.is_full:
+            return plan.numbers
+        key = (_version(self.origin_path), plan.first, plan.last, pace)  # other times are another choice
+        if key not in self._chosen:
+            clock = self.clock(plan)
+            self._chosen[key] = set(itertools.compress(plan.numbers, pace.chosen(clock.pts, clock.time_base)))
+        return self._chosen[key]
 
     def seen_by(self, detector: str, number: int, of: str | None = None) -> list[Detection]:
         """What one detector said about a frame, as it is now or when its fingerprint was `of`.
@@ -325,7 +357,10 @@ class Job:
         moved = self.motion(number, (self._shows(number - 1), of)) if number > plan.first else None
         if number > plan.first and moved is None:
             return False
-        return all(self.has_evidence(name, number, of) for name in _looking(plan, number, moved))
+        ends = _is_cut(moved)
+        if plan.paces and not ends and number < plan.last:
+            ends = _is_cut(self.motion(number + 1, (of, self._shows(number + 1))))
+        return all(self.has_evidence(name, number, of) for name in self._looking(plan, number, ends=ends))
 
     # Regions
 
@@ -333,15 +368,21 @@ class Job:
         """The evidence of all frames, in order."""
         clock = self.clock(plan)
         looking: dict[tuple[str, ...], Counter[str]] = {}  # one for all frames that the same detectors look at
+        frames = itertools.pairwise(itertools.chain(self._moves(plan), [(None, None)]))
+        for number, pts, ((of, moved), (_, next_moved)) in zip(plan.numbers, clock.pts, frames, strict=True):
+            names = tuple(self._looking(plan, number, ends=_is_cut(moved) or _is_cut(next_moved)))
+            looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
+            yield temporal.Evidence(number, pts, tuple(self._seen(plan, number, names, of)), moved, looked)
+
+    def _moves(self, plan: Plan) -> Iterator[tuple[str | None, Motion | None]]:
+        """The fingerprint of each frame, read once as that opens its file, and how the camera moved before it."""
         before: str | None = None
-        for number, pts in zip(plan.numbers, clock.pts, strict=True):
-            of = self._shows(number)  # read once a frame, as that opens its file
+        for number in plan.numbers:
+            of = self._shows(number)
             moved = self.motion(number, (before, of)) if number > plan.first else None
             if number > plan.first and moved is None:
                 raise IncompleteError(f"{self.name}: nobody knows how the camera moved before frame {number}: run blur")
-            names = tuple(_looking(plan, number, moved))
-            looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
-            yield temporal.Evidence(number, pts, tuple(self._seen(plan, number, names, of)), moved, looked)
+            yield of, moved
             before = of
 
     def clock(self, plan: Plan, fps: Fraction | None = None) -> media.Clock:
@@ -374,17 +415,24 @@ class Job:
         """The digest of what a solve is told besides the evidence; `decisions` is their text."""
         return digest(temporal.VERSION, plan.to_json(), decisions)
 
-    def answers(self, plan: Plan) -> bool:
-        """Whether the last solve was of this plan and the decisions of now, whatever its evidence was."""
-        return bool(self.solution().get("asked") == self.asked(plan, self.decisions_text(plan)))
+    def answers(self, plan: Plan, since: int) -> bool:
+        """Whether the last solve was of this plan and the decisions of now, and began after `since` others had.
 
-    def solved_at(self) -> tuple[int, int] | None:
-        """Another value after each solve: which file solve.json is, and its time; None before the first."""
-        try:
-            found = self.solved_path.stat()
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_mtime_ns
+        Whatever was written before it began is in its evidence; what was written later may not be.
+        """
+        solution = self.solution()
+        later = solution.get("solve", 0) > since
+        return bool(later and solution.get("asked") == self.asked(plan, self.decisions_text(plan)))
+
+    def solves(self) -> int:
+        """How many solves have begun, ended or not."""
+        return int((_read_json(self.solves_path) or {}).get("begun", 0))
+
+    def begin_solve(self) -> int:
+        """Count one more, before its evidence is read: the number of this solve. Only with the claim to solve."""
+        number = self.solves() + 1
+        files.write(self.solves_path, canonical({"begun": number}).encode())
+        return number
 
     def _regions_digest(self, plan: Plan) -> str:
         total = hashlib.sha256()
@@ -399,9 +447,13 @@ class Job:
         solution: Iterable[temporal.Solved],
         inputs: str,
         doubts: Iterable[Doubt] = (),
+        *,
         asked: str = "",
+        solve: int = 0,
     ) -> int:
-        """Write the regions that changed; returns how many files did. `inputs` and `asked` go last, into solve.json.
+        """Write the regions that changed; returns how many files did. What they are of goes last, into solve.json.
+
+        These are `inputs`, `asked` and the number of the solve, as the methods of these names gave them.
 
         solve.json goes first, too: killed in between, the regions are nobody's and are made again. It holds the digest
         of what was written, and not of what is there: somebody who solves at the same time is found out.
@@ -419,7 +471,7 @@ class Job:
                 files.write(path, data)
                 changed += 1
         summary: Json = {"format": FORMAT, "inputs": inputs, "files": written.hexdigest(), "regions": total}
-        summary |= {"asked": asked, "doubts": self._ranked(plan, found)}
+        summary |= {"asked": asked, "solve": solve, "doubts": self._ranked(plan, found)}
         files.write(self.solved_path, _pretty(summary), sync=True)
         return changed
 
@@ -554,15 +606,40 @@ class Job:
     # Report and clean
 
     def report(self) -> Json:
+        """What is told of the job and of its last output; empty before the first."""
         return _read_json(self.report_path) or {}
 
+    def reports(self) -> list[Json]:
+        """The report of every output, the last one first."""
+        kept = sorted(self.reports_folder.glob("*.json"))
+        return [report for report in (self.report(), *(_read_json(path) for path in kept)) if report]
+
+    def made(self, kind: str, target: Path) -> Json:
+        """What is told of the "blurred" or "debug" file at `target`; empty when this job made none there."""
+        told = (report[kind] for report in self.reports() if kind in report)
+        return next((facts for facts in told if facts["path"] == str(target)), {})
+
+    def outputs(self) -> list[Path]:
+        """Where finished files were made, those of the last output first."""
+        told = (report[kind]["path"] for report in self.reports() for kind in ("blurred", "debug") if kind in report)
+        return list(map(Path, dict.fromkeys(told)))
+
     def write_report(self, report: Json) -> None:
+        """Write what is told of the last output. The report of an output before it, at another place, is kept."""
+        before = self.report()
+        if "blurred" in before and self._kept_path(before) != self._kept_path(report):
+            files.write(self._kept_path(before), _pretty(before), sync=True)
         files.write(self.report_path, _pretty(report | {"format": FORMAT}), sync=True)
+        self._kept_path(report).unlink(missing_ok=True)
+
+    def _kept_path(self, report: Json) -> Path:
+        return self.reports_folder / f"{digest(report['blurred']['path'])}.json"
 
     def sweep(self) -> None:
         """Remove the leftovers of killed workers. Nobody may be working on the job."""
         for folder in (
             self.folder,
+            self.reports_folder,
             self.solved_path.parent,
             self.motion_path(0).parent,
             *self.folder.glob("detections/*"),
@@ -600,11 +677,11 @@ class Job:
                 if not self.is_retouched(number):
                     self.blurred_path(number).unlink(missing_ok=True)
                     self.debug_path(number).unlink(missing_ok=True)
-            self.write_plan(replace(plan, detectors={k: v for k, v in plan.detectors.items() if k != detector}))
+            self.write_plan(plan.without(detector))
         _remove_folder(folder)
 
     def remove_work(self) -> None:
-        """Remove everything that can be made again; finished videos, the report and decisions stay."""
+        """Remove everything that can be made again; finished videos, reports and decisions stay."""
         self.remove_source_frames()
         self.remove_rendered_frames()
         self.sweep()
@@ -621,10 +698,10 @@ class Job:
     def remove_all(self) -> None:
         """Remove everything that was made, finished videos and decisions too. What somebody else put there stays."""
         self.remove_work()
-        made = [facts["path"] for facts in (self.report().get(kind) for kind in ("blurred", "debug")) if facts]
-        for path in (*map(Path, made), self.decisions_path, self.decisions_about_path, self.report_path):
+        for path in (*self.outputs(), self.decisions_path, self.decisions_about_path, self.report_path):
             if path.resolve().parent == self.folder.resolve():
                 path.unlink(missing_ok=True)
+        _remove_folder(self.reports_folder)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
@@ -678,19 +755,24 @@ class DirectJob(Job):
     def remove_source_frames(self) -> None:
         """There are none."""
 
-    def _times(self, origin: Origin) -> Sequence[int]:
-        return media.times(self.source_path(origin), origin.video)
-
     def _shows(self, number: int) -> str | None:
         origin = self.origin()
         known = origin and origin.state == "complete" and number <= len(origin.checksums)
         return origin.shows(number, origin.checksums[number - 1]) if origin and known else None
 
 
-def _looking(plan: Plan, number: int, moved: Motion | None) -> list[str]:
-    """The detectors that have to see a frame before which the camera moved like this."""
-    begins = moved is not None and moved.support < temporal.CUT
-    return [name for name in sorted(plan.detectors) if plan.covers(name, number, begins=begins)]
+def _is_cut(moved: Motion | None) -> bool:
+    """Whether a frame before which the camera moved like this begins a shot."""
+    return moved is not None and moved.support < temporal.CUT
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Another value each time a file is written anew; None while it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _remove_folder(folder: Path) -> None:

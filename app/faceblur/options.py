@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from faceblur.errors import UsageError
+from faceblur.pace import FULL, Pace
 
 # For each kind of thing to hide the detector that a preset stands for; fast.1, slow.1 and slow.2 are ensembles: see
 # detectors.
@@ -25,7 +26,7 @@ SUBSTITUTES = {"fast.1": "centerface", "slow.1": "centerface@full", "slow.2": "c
 # Of `fast` in a video. On six hard clips of 30 frames a second, looking at every second frame (third) left 6.9 % (6.9)
 # of the faces visible in 11.3 % (11.8) of the people. On two real ones of 24 and 25 a second it left of those that are
 # well seen where every frame is looked at 0.44 and 0 % (0.59 and 0.14), every fourth 13 and 2.3 %.
-_LOOKS_A_SECOND = 10
+APART_S = 0.1
 KINDS = ("faces", "plates", "heads", "persons")
 TTA = ("none", "flip", "scales", "full")
 STYLES = ("blur", "pixelate", "solid")
@@ -62,8 +63,8 @@ class Options:
     `out` is a file for one source and a folder for several; None means the job's own folder. With `mirror` it is the
     name of the source in another folder, which gets one more ending where it cannot stay. `hide` says what presets
     look for; `photos` that they look at pictures that stand alone, `large` at frames of LARGE_PX and more. With `every`
-    above 1 detectors look at one frame in so many, 0 leaves that to the preset; `threads` is for each worker, 0 shares
-    out all.
+    above 0 detectors look at one frame in so many, with `apart` above 0 no two looks are more seconds apart than that,
+    with neither the preset says; `threads` is for each worker, 0 shares out all.
     """
 
     input: Path = Path("input")
@@ -86,6 +87,7 @@ class Options:
     tta: str = "none"
     agree: int = 1
     every: int = 0
+    apart: float = 0
     strict: bool = False
     threshold: float = 0.25
     grow: float = 0.15
@@ -159,11 +161,15 @@ class Options:
             members = [member if member in self.named else member.partition("@")[0] for member in members]
         return tuple(dict.fromkeys("@".join([member, *views]) for member in members))
 
-    def stride(self, rate: float) -> int:
-        """At every how manieth frame of a video with `rate` frames a second detectors look."""
-        if self.every or self.photos or set(self._names) != {"fast"}:  # who asks for more wants more looks, too
-            return self.every or 1
-        return max(1, int(rate / _LOOKS_A_SECOND + 0.01))  # 29.97 a second are 30
+    @property
+    def pace(self) -> Pace:
+        """How often detectors look."""
+        if self.every:
+            return Pace(self.every)
+        if self.apart:
+            return Pace(0, self.apart)
+        sparse = set(self._names) == {"fast"} and not self.photos  # who asks for more wants more looks, too
+        return Pace(0, APART_S) if sparse else FULL
 
     @property
     def named(self) -> tuple[str, ...]:

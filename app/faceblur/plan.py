@@ -8,6 +8,8 @@ from typing import Self
 from faceblur import detectors, media, redaction, temporal
 from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError
+from faceblur.options import APART_S
+from faceblur.pace import FULL, Pace
 
 FORMAT = 2
 LOOK = ("threshold", "grow", "look_back", "look_ahead", "agree", "style", "shape", "debug")  # how to solve and render
@@ -76,8 +78,8 @@ class Plan:
     """What was asked of a job (plan.json): its frames, who must see which of them, how to solve and render.
 
     `home` is the folder of the frames when they are not in the input folder, so that two folders of one name never mix.
-    `missing` tells, for detectors that were asked for and could not be had, why. `every` says which detectors look at
-    every how manieth frame only; shots begin with one that is looked at all the same.
+    `missing` tells, for detectors that were asked for and could not be had, why. `paces` are those of the detectors
+    that do not look at every frame.
     """
 
     home: str
@@ -95,7 +97,7 @@ class Plan:
     shape: str = "ellipse"
     debug: bool = False
     missing: dict[str, str] = field(default_factory=dict)
-    every: dict[str, int] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -118,30 +120,39 @@ class Plan:
         """The numbers of the frames for which `detector` was asked."""
         return [n for a, b in self.detectors.get(detector, ()) for n in range(a, b + 1)]
 
-    def sees(self, detector: str) -> list[int]:
-        """The numbers of the frames that `detector` must see, whatever they show."""
-        return [number for number in self.planned(detector) if self._is_in_step(detector, number)]
+    def pace(self, detector: str) -> Pace:
+        """How often `detector` looks at the frames for which it was asked."""
+        return self.paces.get(detector, FULL)
 
-    def covers(self, detector: str, number: int, *, begins: bool) -> bool:
-        """Whether `detector` must see frame `number`, which `begins` a shot or does not."""
-        asked = any(a <= number <= b for a, b in self.detectors.get(detector, ()))
-        return asked and (begins or self._is_in_step(detector, number))
+    def covers(self, detector: str, number: int, *, chosen: bool = True) -> bool:
+        """Whether `detector` must see frame `number`, which was `chosen` by its pace or because a shot ends there.
 
-    def _is_in_step(self, detector: str, number: int) -> bool:
-        return (number - self.first) % self.every.get(detector, 1) == 0
+        The first and the last of frames in a row for which it was asked it sees whatever they are.
+        """
+        run = next(((a, b) for a, b in self.detectors.get(detector, ()) if a <= number <= b), ())
+        return number in run or (bool(run) and chosen)
 
     def uncovered(self, kind: str) -> set[int]:
         """The numbers of the frames in which nobody is to look for that kind of thing."""
         looking = (name for name in self.detectors if detectors.kind(name) == kind)
         return set(self.numbers).difference(*map(self.planned, looking))
 
-    def adding(self, detector: str, numbers: Iterable[int], every: int = 1) -> Self:
-        """The plan with more frames for `detector`, `every` how manieth of which it looks at, or more than that."""
+    def adding(self, detector: str, numbers: Iterable[int], pace: Pace = FULL) -> Self:
+        """The plan with more frames for `detector`, at which it looks at that pace or, if it did before, more often."""
         runs = spans(sorted({*self.planned(detector), *numbers}))
-        steps = {name: step for name, step in self.every.items() if name != detector}
-        step = min(every, self.every.get(detector, 1)) if detector in self.detectors else every
-        steps |= {detector: step} if step > 1 and runs else {}
-        return replace(self, detectors=self.detectors | ({detector: runs} if runs else {}), every=steps)
+        if not runs:
+            return self
+        if detector in self.detectors:
+            pace = pace.joined(self.pace(detector))
+        before = self.without(detector)
+        paces = before.paces | ({} if pace.is_full else {detector: pace})
+        return replace(self, detectors=before.detectors | {detector: runs}, paces=paces)
+
+    def without(self, detector: str) -> Self:
+        """The plan as if `detector` had never been asked."""
+        asked = {name: runs for name, runs in self.detectors.items() if name != detector}
+        paces = {name: pace for name, pace in self.paces.items() if name != detector}
+        return replace(self, detectors=asked, paces=paces)
 
     def to_json(self) -> Json:
         return asdict(self) | {"format": FORMAT}
@@ -150,7 +161,10 @@ class Plan:
     def from_json(cls, value: Json) -> Self:
         known = {name: value[name] for name in cls.__slots__ if name in value}  # those of older versions lack some
         runs = {name: tuple((a, b) for a, b in pairs) for name, pairs in value["detectors"].items()}
-        return cls(**known | {"detectors": runs})
+        # Older versions told a stride, mostly taken from a mean rate: where frames come seldom it is too long.
+        paces = {name: Pace(every, APART_S) for name, every in value.get("every", {}).items()}
+        paces |= {name: Pace(**pace) for name, pace in value.get("paces", {}).items()}
+        return cls(**known | {"detectors": runs, "paces": paces})
 
 
 def naming(numbers: Sequence[int]) -> str:

@@ -221,7 +221,7 @@ def _check_space(job: Job, origin: Origin, reader: media.Reader, packing: str) -
     free = shutil.disk_usage(folder).free
     if need > free:
         raise OutputError(
-            f"the frames of {job.name} need about {need / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free; "
+            f"the frames of {job.name} need about {files.amount(need)} and {folder} has {files.amount(free)} free; "
             f"free some space, or split it smaller (--scale) or in parts (--start, --end)"
         )
 

@@ -13,7 +13,7 @@ def facts(job: Job) -> Json:
     state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "files": not isinstance(job, DirectJob)}
     state |= {"problem": None, "workers": _workers(job)}
     try:
-        return state | _progress(job)
+        return state | _progress(job.glance())
     except FaceblurError as error:
         return state | {"problem": str(error)}
 
@@ -24,9 +24,9 @@ def _progress(job: Job) -> Json:
     state: Json = {"width": width, "height": height, "detected": {}, "solved": False, "rendered": 0, "due": []}
     if plan is None:
         return state | {"due": list(range(first, last + 1))}
-    complete = True
+    complete, ends = True, job.ends(plan)
     for name in sorted(plan.detectors):
-        planned = plan.sees(name)
+        planned = job.sees(plan, name, ends)
         seen = sum(job.has_evidence(name, number) for number in planned)
         complete = complete and seen == len(planned)
         state["detected"][name] = [seen, len(planned)]
@@ -39,8 +39,7 @@ def _progress(job: Job) -> Json:
 
 
 def _finished(job: Job) -> list[str]:
-    report = job.report()
-    return [report[kind]["path"] for kind in ("blurred", "debug") if kind in report]
+    return list(map(str, job.outputs()))
 
 
 def _doubts(job: Job) -> int:

@@ -29,9 +29,9 @@ def verify(path: Path, context: Context, report: Path | None = None) -> Json:
 
 
 def _found(path: Path, context: Context) -> Json | None:
-    """What the report of a job says of the file: the one made at this path, else one with the same content."""
+    """What a report of a job says of the file: the one made at this path, else one with the same content."""
     jobs = catalog.all_jobs(context.options.input, context.options.output)
-    reports = [job.report() for job in jobs]
+    reports = [report for job in jobs for report in job.reports()]
     for told in reports:
         for kind in ("blurred", "debug"):
             if kind in told and Path(told[kind]["path"]).resolve() == path.resolve():

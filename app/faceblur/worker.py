@@ -7,11 +7,11 @@ import multiprocessing
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from faceblur import detectors, images, motion, overlay, temporal
@@ -36,28 +36,24 @@ _LONGEST_NAP_S = 5.0
 _READERS = 4  # threads that read frames for a detector that looks at several at once
 
 
+_Frame = tuple[str, images.Image]  # its fingerprint, and the picture as detectors see it
+_Look = tuple[_Frame, list[Detection]]  # and what one of them says about it
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """One kind of work on frames: how many faces one that is done shows, make it, and may this worker do it now.
 
-    `faces` gives None while a frame is due: to look costs several files, so it tells both at once. `ahead` prepares
-    frames that will be made one after the other, a step before each.
+    `faces` gives None while a frame is due: to look costs several files, so it tells both at once. `turns` gives the
+    numbers of a block again, each when it is to be made. With `solvable` it makes what regions are solved from.
     """
 
     name: str
     faces: Callable[[int], int | None]
     make: Callable[[int], None]
     mine: Callable[[], bool] = lambda: True
-    ahead: Callable[[Sequence[int]], Generator[None, None, None]] = lambda numbers: (None for _ in ())
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A frame as detectors see it, its fingerprint, and what one of them says, once it was asked."""
-
-    of: str
-    image: images.Image
-    found: Sequence[Detection] = ()
+    turns: Callable[[Sequence[int]], Iterator[int]] = iter
+    solvable: bool = False
 
 
 @dataclass
@@ -71,9 +67,13 @@ class Worker:
     missing: dict[str, str] = field(default_factory=dict)
     _made: dict[str, Detector] = field(default_factory=dict)
     _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
-    _looked: dict[int, _Look] = field(default_factory=dict)
+    _looked: dict[tuple[str, int], _Look] = field(default_factory=dict)  # before their turn, by detector and number
     _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
     _problems: dict[int, str] = field(default_factory=dict)
+    _solves: int = field(init=False)  # that had begun when this worker last wrote evidence, or saw to the solve
+
+    def __post_init__(self) -> None:
+        self._solves = self.job.solves()
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -107,38 +107,39 @@ class Worker:
             self.solve(plan)
             if self._plan() == plan:
                 self.render(plan)
-                if self._plan() == plan:
+                if self._plan() == plan and self.job.solves() == self._solves:
                     return
 
     def detect(self, plan: Plan) -> None:
         """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
         names = sorted(plan.detectors, key=lambda name: name not in self.own)
         for name in names:
-            self._share(self._detecting(plan, name), plan.sees(name))
+            self._share(self._detecting(plan, name), self.job.sees(plan, name))
             self._complain()  # before waiting for others, who may be waiting for what failed here
         self._share(self._moving(), plan.numbers[1:])
         self._complain()
-        for name in (name for name in names if name in plan.every):  # only now is known where shots begin
-            self._share(self._detecting(plan, name), [n for n in plan.numbers if name in self.job.looking(plan, n)])
+        ends = self.job.ends(plan)  # only now is known where shots begin and end
+        for name in (name for name in names if name in plan.paces):
+            self._share(self._detecting(plan, name), self.job.sees(plan, name, ends))
             self._complain()
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does. Nothing is done for a plan that is no longer in force."""
-        before = self.job.solved_at()
         with self.context.timed("solve"), self.context.alone(self.job.claim_path("solve")):
-            if self.job.solved_at() != before and self.job.answers(plan):
-                return  # another did it while we waited: spares that each of us looks at all evidence in turn
+            since, self._solves = self._solves, self.job.solves()
+            if self.job.answers(plan, since):
+                return  # another did it, with all that we wrote: spares that each looks at all evidence in turn
             self.job.bind_decisions(plan)
             if not self.job.is_solved(plan):
                 if self._plan() != plan:
                     return  # whoever asked for more may have solved already, and hides what is not in this plan
-                text = self.job.decisions_text(plan)
+                text, self._solves = self.job.decisions_text(plan), self.job.begin_solve()
                 inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
                 size = (plan.width, plan.height)
                 tick = self.job.clock(plan).time_base
-                solution = temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick)
+                solution = self._checked(temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick))
                 unheard, asked = temporal.unheard(decisions, plan.numbers), self.job.asked(plan, text)
-                changed = self.job.write_solution(plan, self._checked(solution), inputs, unheard, asked)
+                changed = self.job.write_solution(plan, solution, inputs, unheard, asked=asked, solve=self._solves)
                 self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
 
     def render(self, plan: Plan) -> None:
@@ -147,12 +148,15 @@ class Worker:
         self._complain()
 
     def _detecting(self, plan: Plan, name: str) -> _Task:
+        begins = {first for first, _ in plan.detectors[name]}  # before these it may be far to the last look
+        before = {b: a for a, b in pairwise(self.job.sees(plan, name)) if b not in begins}
         return _Task(
             name=f"detect-{name}",
             faces=lambda number: _likely(self.job.heard(name, number)),
-            make=lambda number: self._detect(plan, name, number),
+            make=lambda number: self._detect(name, number, before.get(number, max(plan.first, number - 1))),
             mine=lambda: name in self.own or self._orphaned(name),
-            ahead=lambda numbers: self._looking(plan, name, numbers),
+            turns=lambda numbers: self._turns(name, numbers, self._detector(name).at_once(plan.width, plan.height)),
+            solvable=True,
         )
 
     def _moving(self) -> _Task:
@@ -161,6 +165,7 @@ class Worker:
             name="motion",
             faces=lambda number: None if self.job.motion(number) is None else 0,
             make=self._move,
+            solvable=True,
         )
 
     def _rendering(self, plan: Plan) -> _Task:
@@ -172,49 +177,23 @@ class Worker:
 
     # One frame
 
-    def _detect(self, plan: Plan, name: str, number: int) -> None:
-        look = self._looked.pop(number, None) or self._seen(name, [self._frame(number)])[0]
-        self.job.write_evidence(name, number, look.found, look.of)
-        self._view(number, look.of, look.image)
-        for passed in range(max(plan.first, number - plan.every.get(name, 1)) + 1, number + 1):
+    def _detect(self, name: str, number: int, before: int) -> None:
+        """Look at a frame, and measure how the camera moved since `before`, where the pictures are at hand."""
+        (of, image), found = self._looked.pop((name, number), None) or self._seen(name, [self._frame(number)])[0]
+        self.job.write_evidence(name, number, found, of)
+        self._view(number, of, image)
+        for passed in range(before + 1, number + 1):
             with suppress(SourceError):  # of the frame before, which is told where that one is detected
                 self._move(passed)
 
-    def _frame(self, number: int) -> _Look:
-        return _Look(self.job.fingerprint(number), self._look(number))
+    def _frame(self, number: int) -> _Frame:
+        return self.job.fingerprint(number), self._look(number)
 
-    def _seen(self, name: str, looks: Sequence[_Look]) -> list[_Look]:
-        """The looks with what a detector says."""
+    def _seen(self, name: str, frames: Sequence[_Frame]) -> list[_Look]:
+        """Some frames, given to a detector at once, each with what that says."""
         with self.context.timed("detect"):
-            found = self._detector(name).detect([look.image for look in looks])
-        return [replace(look, found=said) for look, said in zip(looks, found, strict=True)]
-
-    def _looking(self, plan: Plan, name: str, numbers: Sequence[int]) -> Generator[None, None, None]:
-        """Before it is a frame's turn, look at it where that pays: together with those behind it, while more are read.
-
-        What goes wrong here is left to the turn of the frame, which meets it alone.
-        """
-        self._looked.clear()
-        together = self._detector(name).at_once(plan.width, plan.height)
-        if together == 1:
-            return
-        reading = self.context.ahead(self._readable, numbers, threads=_READERS, most=2 * together)
-        while batch := list(islice(reading, together)):
-            good = {number: look for number, look in batch if look}
-            try:
-                self._looked = dict(zip(good, self._seen(name, list(good.values())), strict=True))
-            except FaceblurError:
-                raise
-            except Exception:  # whatever a model throws
-                self._looked = {}
-            for _ in batch:
-                yield
-
-    def _readable(self, number: int) -> _Look | None:
-        try:
-            return self._frame(number)
-        except (SourceError, OSError):
-            return None
+            found = self._detector(name).detect([image for _, image in frames])
+        return list(zip(frames, found, strict=True))
 
     def _look(self, number: int) -> images.Image:
         """A frame as detectors and people see it."""
@@ -283,6 +262,34 @@ class Worker:
             self._made[name] = detectors.create(name, self.context.options.weights, self.threads)
         return self._made[name]
 
+    # Several frames at once
+
+    def _turns(self, name: str, numbers: Sequence[int], together: int) -> Iterator[int]:
+        """The numbers; with `together` above 1 so many frames are looked at before their turn, while others are read.
+
+        What goes wrong here is left to the turn of the frame, which meets it alone.
+        """
+        if together == 1:
+            yield from numbers
+            return
+        reading = self.context.ahead(lambda n: self._readable(name, n), numbers, threads=_READERS, most=2 * together)
+        while batch := list(islice(reading, together)):
+            frames = {(name, number): frame for number, frame in batch if frame}
+            try:
+                self._looked = dict(zip(frames, self._seen(name, list(frames.values())), strict=True))
+            except FaceblurError:
+                raise
+            except Exception:  # whatever a model throws
+                self._looked = {}
+            yield from (number for number, _ in batch)
+
+    def _readable(self, name: str, number: int) -> _Frame | None:
+        """A frame that a detector has to look at; None for one that cannot be read, or that another worker made."""
+        try:
+            return self._frame(number) if self.job.heard(name, number) is None else None
+        except (SourceError, OSError):
+            return None
+
     # Sharing
 
     def _share(self, task: _Task, numbers: Sequence[int]) -> None:
@@ -329,12 +336,10 @@ class Worker:
                 del pending[key]
 
     def _do(self, task: _Task, block: list[int], step: Step) -> None:
-        with closing(task.ahead(list(block))) as ahead:
-            for number in list(block):
-                next(ahead, None)
-                self._attempt(task, number)
-                self._cross_out(task, block, [number], step)
-                self.context.stop.check()
+        for number in task.turns(list(block)):
+            self._attempt(task, number)
+            self._cross_out(task, block, [number], step)
+            self.context.stop.check()
 
     def _cross_out(self, task: _Task, block: list[int], numbers: Sequence[int], step: Step) -> None:
         """Take those of `numbers` out of `block` that are done or given up; count the done ones.
@@ -362,6 +367,9 @@ class Worker:
             raise
         except Exception as error:  # whatever a model throws at one picture must not lose the others
             self._note(task, number, f"{type(error).__name__}: {error}")
+        finally:
+            if task.solvable:
+                self._solves = self.job.solves()
 
     def _note(self, task: _Task, number: int, problem: str) -> None:
         self._tries[task.name, number] += 1
@@ -401,7 +409,7 @@ class Worker:
         for name in self.own:
             replaced = plan.planned(SUBSTITUTES.get(name, "")) if name in plan.missing else ()
             frames = plan.uncovered(detectors.kind(name)).union(wanted, replaced)
-            asked = asked.adding(name, frames, o.stride(self.job.rate))
+            asked = asked.adding(name, frames, o.pace)
         still = {name: why for name, why in asked.missing.items() if name not in self.own}
         return replace(asked, missing=still | self.missing)
 
@@ -429,7 +437,7 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
-    context, missing = context.equipped(job.lacks, job.rate, job.side)
+    context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context):

@@ -451,6 +451,35 @@ def test_the_report_is_that_of_the_options_of_now(job: Job, context: Maker) -> N
     assert job.report()["plan"]["threshold"] == 0.5
 
 
+def test_the_report_of_an_output_stays_when_another_is_made(job: Job, context: Maker, tmp_path: Path) -> None:
+    first, second = str(tmp_path / "first.mp4"), str(tmp_path / "second.mp4")
+
+    def told() -> list[tuple[str, float]]:
+        return [(report["blurred"]["path"], report["plan"]["threshold"]) for report in job.reports()]
+
+    assemble(job, context(out=Path(first)))
+    before = job.report()["plan"]["threshold"]
+    blur(job, context(threshold=0.5))
+    assemble(job, context(out=Path(second)))
+    assert told() == [(second, 0.5), (first, before)]
+    assemble(job, context(out=Path(first)))
+    assert told() == [(first, 0.5), (second, 0.5)]
+    assert job.outputs() == [Path(first), Path(second)]
+
+
+def test_an_output_before_the_last_one_is_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
+    first = assemble(job, context(out=tmp_path / "first.mp4")).stat()
+    assemble(job, context())
+    again = assemble(job, context(out=tmp_path / "first.mp4")).stat()
+    assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+
+
+def test_an_output_before_the_last_one_may_be_replaced(job: Job, context: Maker, tmp_path: Path) -> None:
+    first = assemble(job, context(out=tmp_path / "first.mp4")).read_bytes()
+    assemble(job, context())
+    assert len(assemble(job, context(out=tmp_path / "first.mp4", crf=40)).read_bytes()) < len(first)
+
+
 def test_after_a_crash_between_report_and_rename_the_old_file_is_still_known(
     job: Job, context: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import images, media, motion, worker
+from faceblur import images, media, motion, status, worker
 from faceblur import job as jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
-from faceblur.job import DirectJob
+from faceblur.job import DirectJob, Job
 from faceblur.media import source
 from faceblur.options import Options
 from faceblur.pipeline import run, split
@@ -88,15 +88,18 @@ def source_clip(tmp_path: Path) -> Path:
 def test_without_frames_each_is_decoded_twice_and_looked_at_once(
     source_clip: Path, context: Make, counts: Counter[str], every: int
 ) -> None:
+    seen = FRAMES if every == 1 else FRAMES // every + 1  # and the last
     run(source_clip, context(no_frames=True, every=every))
-    assert excess(counts, per_run={"source.json": 14, "plan.json": 4, "solve.json": 3, "report.json": 3}) == {
+    assert excess(
+        counts, per_run={"source.json": 14, "plan.json": 4, "solve.json": 4, "begun.json": 3, "report.json": 4}
+    ) == {
         "frames decoded": 2 * FRAMES,
         "canonical frames": 2 * FRAMES,
         "BGR images": FRAMES,
-        "detections": FRAMES // every,
+        "detections": seen,
         "small pictures": FRAMES,
         "motions": FRAMES - 1,
-        "null read": 4 * FRAMES // every,  # is it there; the digest of all, the solution, and once more before encoding
+        "null read": 4 * seen,  # is it there; the digest of all, the solution, and once more before encoding
         "motion read": 4 * (FRAMES - 1),
         "regions read": 3 * FRAMES,  # for the report, the stamps, and the picture
     }
@@ -106,25 +109,27 @@ def test_without_frames_each_is_decoded_twice_and_looked_at_once(
 def test_with_frames_each_is_packed_once_and_the_hidden_ones_twice(
     source_clip: Path, context: Make, counts: Counter[str], every: int
 ) -> None:
-    made = context(every=every)
+    made, seen = context(every=every), FRAMES if every == 1 else FRAMES // every + 1  # and the last
     run(source_clip, made)
     done = counts.copy()
     blurred = hidden(made.options)
     assert 0 < blurred < FRAMES
-    assert excess(done, per_run={"source.json": 49, "plan.json": 11, "solve.json": 3, "report.json": 3}) == {
+    per_run = {"source.json": 49, "plan.json": 11, "solve.json": 4, "begun.json": 4, "report.json": 4}
+    assert excess(done, per_run) == {
         "frames decoded": FRAMES,
         "canonical frames": FRAMES,
         "BGR images": FRAMES,
         "PNG encodes": FRAMES + blurred,
         "PNG decodes": 2 * FRAMES + blurred,
-        "detections": FRAMES // every,
+        "detections": seen,
         "small pictures": FRAMES,
         "motions": FRAMES - 1,
-        "fingerprints read": 315 if every == 1 else 343,  # whoever shares a job with others looks again and again
+        "fingerprints read": 315 if every == 1 else 365,  # whoever shares a job with others looks again and again
         "stamps read": 6 * FRAMES,
-        "null read": 161 if every == 1 else 91,  # once more before a frame is rendered: is it the one that was seen
-        "motion read": 114 if every == 1 else 136,
+        "null read": 161 if every == 1 else 100,  # once more before a frame is rendered: is it the one that was seen
+        "motion read": 114 if every == 1 else 152,  # does a shot begin here, or with the next one
         "regions read": 5 * FRAMES,
+        "begun.json read": 24 if every == 1 else 15,  # after each look: has a solve begun that cannot know of it
     }
 
 
@@ -137,6 +142,16 @@ def test_a_second_run_decodes_detects_and_packs_nothing(
     counts.clear()
     run(source_clip, made)
     assert not set(counts) & {"frames decoded", "BGR images", "PNG encodes", "PNG decodes", "detections", "motions"}
+
+
+def test_to_tell_how_far_a_job_is_each_frame_is_looked_into_once(
+    source_clip: Path, context: Make, counts: Counter[str]
+) -> None:
+    made = context(debug=True)
+    run(source_clip, made)
+    counts.clear()
+    assert status.facts(Job("clip", made.options.input, made.options.output))["rendered"] == FRAMES
+    assert counts["fingerprints read"] == FRAMES
 
 
 @pytest.mark.parametrize("frames", [60, 120])

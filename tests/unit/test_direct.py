@@ -23,6 +23,8 @@ from faceblur.detectors.null import Null
 from faceblur.direct import DirectFilm, direct, shown
 from faceblur.errors import IncompleteError, Interrupted, SourceError, UsageError
 from faceblur.job import DirectJob, Job
+from faceblur.options import PRESETS
+from faceblur.pace import Pace
 from faceblur.pipeline import blur, clean, run, split
 from faceblur.stop import Stop
 from faceblur.worker import Worker
@@ -169,6 +171,50 @@ def test_a_part_at_another_size_and_rate_is_that_of_frames(tmp_path: Path, clip:
     assert bare.extent() == frames.extent() == (1, 10, 64, 42)
 
 
+@pytest.mark.parametrize(
+    "pts",
+    [
+        [*range(0, 60, 2)],
+        [*range(20), *range(20, 170, 15)],
+        [*range(10), 10, 19, 28, 37, *range(38, 54)],
+    ],
+    ids=["steady", "slows down", "pauses"],
+)
+@pytest.mark.parametrize("options", [{}, {"every": 4}, {"start": Fraction(1, 5)}, {"end": Fraction(1, 2)}])
+def test_the_frames_that_are_looked_at_are_those_of_frames(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch, pts: list[int], options: dict[str, object]
+) -> None:
+    monkeypatch.setitem(PRESETS, "fast", {"faces": "null"})
+    bright = [picture(faces=[(n, 10, n + 20, 30)]) for n in range(30)]
+    cut = [image if n % 11 < 8 else image // 255 for n, image in enumerate(bright)]
+    source = write_clip(tmp_path / "input" / "clip.mp4", cut, pts=pts, time_base=Fraction(1, 60))
+    frames = with_frames(source, context, detector="fast", **options)
+    bare = without(source, context, detector="fast", **options)
+    assert said(bare, "detections") == said(frames, "detections")
+    assert said(bare, "regions") == said(frames, "regions")
+    assert len(said(bare, "detections")) < len(said(bare, "regions"))
+
+
+def test_what_was_to_look_before_looks_at_its_own_pace(tmp_path: Path, context: Make) -> None:
+    source = write_clip(tmp_path / "input" / "clip.mp4", [picture()] * 12)
+    job = split(source, context())
+    with Worker(job, context(every=5)).joined() as plan:
+        job.write_plan(plan.adding("haar", range(3, 9), Pace(4)))
+    bare = without(source, context, every=3)
+    looked = {name: [n for n in range(1, 13) if bare.has_evidence(name, n)] for name in ("null", "haar")}
+    assert looked == {"null": list(range(1, 13)), "haar": [3, 5, 8]}
+
+
+def test_a_second_run_that_looks_seldom_makes_nothing_again(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_clip(tmp_path / "input" / "clip.mp4", [picture()] * 6 + [picture() // 255] * 6)
+    direct(source, context(every=4))
+    calls = counting(monkeypatch)
+    direct(source, context(every=4))
+    assert not calls
+
+
 def test_the_debug_video_is_made_too(clip: Path, context: Make) -> None:
     bare = without(clip, context, debug=True)
     assert len(play(bare.finished_path("debug", ".mp4")).times) == 12
@@ -206,7 +252,7 @@ def test_frames_looked_at_together_are_answered_as_one_by_one(
     monkeypatch.setattr(Null, "at_once", lambda self, width, height: 4)
     monkeypatch.setattr(Null, "batch", remembered)
     assert said(without(clip, context, every=every), "detections") == alone
-    assert given == [4] * (12 // every // 4) + [2] * (every == 2)
+    assert given == ([4, 4, 4] if every == 1 else [4, 3])  # each second, and the last
 
 
 def test_an_output_that_cannot_be_is_told_before_anything_is_detected(

@@ -174,3 +174,21 @@ def test_an_error_names_the_file_that_was_meant_and_not_a_temporary_one(tmp_path
         error = files.output_error(temporary, OSError(errno.ENOSPC, "full"))
         temporary.write_bytes(b"")
     assert f"cannot write {tmp_path / 'photo.jpg'}: full" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (6_240_000, "6.2 MB"),
+        (9_960_000, "10 MB"),
+        (999_400_000, "999 MB"),
+        (999_600_000, "1.0 GB"),
+        (320_400_000_000, "320 GB"),
+        (2 * 10**15, "2000 TB"),
+    ],
+)
+def test_sizes_are_told_in_the_unit_that_fits(size: int, text: str) -> None:
+    assert files.amount(size) == text

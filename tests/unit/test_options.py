@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from faceblur import detectors
 from faceblur.errors import UsageError
 from faceblur.options import KINDS, LARGE_PRESETS, PHOTO_PRESETS, PRESETS, SUBSTITUTES, TTA, Options, stands_for
+from faceblur.pace import FULL, Pace
 
 
 def test_the_defaults_are_valid() -> None:
@@ -114,21 +115,17 @@ def test_for_photos_a_preset_stands_for_its_detector_for_photos(preset: str) -> 
     assert Options(detector=preset, photos=True).members == (PHOTO_PRESETS[preset]["faces"],)
 
 
-@pytest.mark.parametrize(
-    ("rate", "stride"),
-    [(5, 1), (15, 1), (20, 2), (24000 / 1001, 2), (25, 2), (30000 / 1001, 3), (30, 3), (60000 / 1001, 6), (60, 6)],
-)
-def test_fast_looks_at_about_ten_frames_a_second(rate: float, stride: int) -> None:
-    assert Options(detector="fast").stride(rate) == stride
+def test_fast_looks_ten_times_a_second() -> None:
+    assert Options(detector="fast").pace == Pace(0, 0.1)
 
 
 @pytest.mark.parametrize("settings", [{"detector": "slow"}, {"detector": "fast+haar"}, {"photos": True}, {"every": 1}])
 def test_everything_else_looks_at_every_frame(settings: dict[str, object]) -> None:
-    assert Options(**settings).stride(30) == 1  # type: ignore[arg-type]
+    assert Options(**settings).pace == FULL  # type: ignore[arg-type]
 
 
 def test_how_often_is_looked_can_be_asked_for() -> None:
-    assert [Options(detector=name, every=7).stride(30) for name in ("fast", "slow")] == [7, 7]
+    assert [Options(detector=name, every=7).pace for name in ("fast", "slow")] == [Pace(7), Pace(7)]
 
 
 @pytest.mark.parametrize("preset", LARGE_PRESETS)

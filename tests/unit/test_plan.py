@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from conftest import moving_face, write_clip
 from faceblur import media, plan
 from faceblur.errors import IncompleteError
+from faceblur.pace import FULL, Pace
 
 NUMBERS = st.sets(st.integers(1, 200)).map(sorted)
 
@@ -72,17 +73,37 @@ def test_a_long_list_of_frames_is_named_shortly() -> None:
     assert plan.naming(list(range(1, 40, 2))) == "frames 1, 3, 5, 7, 9, 11, 13, 15 and 12 more"
 
 
-def test_a_detector_that_looks_at_every_third_frame_sees_those_and_where_shots_begin() -> None:
-    asked = plan.Plan("", 5, 14, 96, 64).adding("haar", range(5, 15), 3)
-    assert asked.sees("haar") == [5, 8, 11, 14]
-    assert asked.planned("haar") == list(range(5, 15))
-    assert not asked.covers("haar", 6, begins=False)
-    assert asked.covers("haar", 6, begins=True)
-    assert not asked.covers("haar", 4, begins=True)
+def test_a_detector_sees_what_was_chosen_of_the_frames_it_was_asked_for_and_both_ends_of_these() -> None:
+    asked = plan.Plan("", 1, 30, 96, 64).adding("haar", [*range(5, 15), 20], Pace(3))
+    assert [n for n in range(1, 31) if asked.covers("haar", n, chosen=False)] == [5, 14, 20]
+    assert [n for n in range(1, 31) if asked.covers("haar", n)] == [*range(5, 15), 20]
+    assert not asked.covers("yunet", 5)
 
 
-@pytest.mark.parametrize(("first", "then", "kept"), [(3, 1, 1), (1, 3, 1), (2, 4, 2), (3, 3, 3)])
-def test_a_detector_asked_twice_looks_as_often_as_the_more_demanding_wish(first: int, then: int, kept: int) -> None:
+@pytest.mark.parametrize(
+    ("first", "then", "kept"),
+    [
+        (Pace(3), FULL, FULL),
+        (FULL, Pace(3), FULL),
+        (FULL, Pace(0, 0.1), FULL),
+        (Pace(4), Pace(2), Pace(2)),
+        (Pace(0, 0.1), Pace(0, 0.1), Pace(0, 0.1)),
+        (Pace(6), Pace(0, 0.1), Pace(6, 0.1)),
+    ],
+)
+def test_a_detector_asked_twice_looks_as_often_as_both_wishes_want(first: Pace, then: Pace, kept: Pace) -> None:
     asked = plan.Plan("", 1, 9, 96, 64).adding("haar", range(1, 10), first).adding("haar", [4], then)
-    assert asked.every.get("haar", 1) == kept
+    assert asked.pace("haar") == kept
     assert plan.Plan.from_json(asked.to_json()) == asked
+
+
+def test_a_detector_that_was_forgotten_is_asked_anew() -> None:
+    asked = plan.Plan("", 1, 9, 96, 64).adding("haar", range(1, 10)).without("haar")
+    assert asked == plan.Plan("", 1, 9, 96, 64)
+    assert asked.adding("haar", [4], Pace(3)).pace("haar") == Pace(3)
+
+
+def test_a_stride_in_the_plan_of_an_older_version_is_kept_and_times_count_too() -> None:
+    asked = plan.Plan("", 1, 9, 96, 64).adding("haar", range(1, 10), Pace(3, 0.1))
+    older = {name: value for name, value in asked.to_json().items() if name != "paces"} | {"every": {"haar": 3}}
+    assert plan.Plan.from_json(older) == asked

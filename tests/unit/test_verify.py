@@ -40,6 +40,18 @@ def test_a_photo_that_was_replaced_is_named(tmp_path: Path, context: Make) -> No
         verify(result, context())
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_every_output_of_a_job_keeps_its_report(tmp_path: Path, clip: Path, context: Make, bare: bool) -> None:
+    outs = [tmp_path / f"{number}.mp4" for number in range(3)]
+    for number, out in enumerate(outs):
+        run(clip, context(out=out, no_frames=bare, crf=20 + number))
+    assert [verify(out, context())["path"] for out in outs] == [str(out) for out in outs]
+    with outs[0].open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(MediaError, match="SHA-256"):
+        verify(outs[0], context())
+
+
 def test_a_file_that_moved_is_found_by_its_content(tmp_path: Path, clip: Path, context: Make) -> None:
     moved = shutil.move(run(clip, context()), tmp_path / "elsewhere.mp4")
     assert verify(Path(moved), context())["path"].endswith("clip-blurred.mp4")

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +22,14 @@ from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.detectors.base import Rows
 from faceblur.detectors.null import Null
+from faceblur.domain import Box
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
 from faceblur.options import Options
+from faceblur.pace import Pace
 from faceblur.pipeline import clean, split
 from faceblur.plan import Plan
+from faceblur.temporal import Evidence
 from faceblur.worker import Worker, blur
 
 Make = Callable[..., Context]
@@ -259,6 +264,41 @@ def test_frames_looked_at_together_are_answered_as_one_by_one(
     assert {p: p.read_bytes() for p in evidence} == evidence
 
 
+def test_what_is_looked_at_together_and_seldom_is_what_one_by_one_would_be(
+    job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_blocks_of(12, monkeypatch)
+    evidence = ("detections/null/*.json", "motion/*.json")
+    blur(job, context(every=2))
+    assert together == [3, 3, 1]  # frames 1, 3, ... 11; 12
+    made = {p: p.read_bytes() for kind in evidence for p in job.folder.glob(kind)}
+    pictures = blurred(job)
+    shutil.rmtree(job.folder)
+    monkeypatch.undo()
+    blur(job, context(every=2))
+    assert {p: p.read_bytes() for kind in evidence for p in job.folder.glob(kind)} == made
+    assert blurred(job) == pictures
+
+
+def test_what_another_made_until_a_block_was_ours_is_not_looked_at_again(
+    job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Worker(job, context()), Worker(job, context())
+    others: list[Worker] = [second]
+
+    @contextmanager
+    def late(path: Path) -> Iterator[bool]:
+        if others:
+            others.pop().detect(plan)
+        with claim(path) as ours:
+            yield ours
+
+    monkeypatch.setattr(module, "claim", late)
+    with first.joined() as plan:
+        first.detect(plan)
+    assert sum(together) == 12
+
+
 def test_a_frame_that_cannot_be_read_takes_none_of_its_batch_with_it(
     job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +329,41 @@ def test_a_frame_that_a_detector_fails_on_takes_none_of_its_batch_with_it(
 def test_a_second_detector_may_join_a_living_worker(job: Job, context: Make) -> None:
     with Worker(job, context()).joined(), Worker(job, context(detector="haar")).joined() as plan:
         assert set(plan.detectors) == {"null", "haar"}
+
+
+def test_who_joins_late_and_wants_more_looks_gets_them_from_all(job: Job, context: Make) -> None:
+    for number in range(1, 13):  # one shot
+        images.write(job.frame_path(number), picture())
+    first = Worker(job, context(every=6))
+    with first.joined() as before:
+        first.detect(before)
+        assert [n for n in before.numbers if job.has_evidence("null", n)] == [1, 7, 12]
+        with Worker(job, context(every=4)).joined() as plan:
+            assert plan.pace("null") == Pace(2)
+        first.work()
+    assert [n for n in plan.numbers if job.has_evidence("null", n)] == [1, 3, 5, 7, 9, 11, 12]
+    assert len(blurred(job)) == 12
+
+
+def test_two_workers_that_look_seldom_share_what_one_alone_would_look_at(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [picture(faces=[(8, 8, 24, 24)]) if n < 10 else picture() * np.uint8(0) for n in range(20)]
+    job = split(write_clip(tmp_path / "input" / "cut.mp4", shown), context())
+    blur(job, context(every=4))
+    alone, seen = blurred(job), sorted(p.name for p in job.evidence_path("null", 1).parent.iterdir())
+    assert [int(name[6:16]) for name in seen] == [1, 5, 9, 10, 11, 13, 17, 20]
+    shutil.rmtree(job.folder)
+    blur(job, context(every=4, workers=2))
+    assert blurred(job) == alone
+    assert sorted(p.name for p in job.evidence_path("null", 1).parent.iterdir()) == seen
+
+
+def test_a_frame_asked_for_alone_is_looked_at_however_seldom_that_is(job: Job, context: Make) -> None:
+    blur(job, context())
+    job.blurred_path(4).unlink()
+    blur(job, context(detector="haar", every=3))
+    assert [n for n in range(1, 13) if job.has_evidence("haar", n)] == [4]
 
 
 def test_planned_work_of_nobody_is_done_by_whoever_can(job: Job, context: Make) -> None:
@@ -475,6 +550,37 @@ def test_a_frame_replaced_between_solve_and_render_is_not_rendered(job: Job, con
     assert not job.blurred_path(number).exists()
     blur(job, context(every=2))
     assert len(blurred(job)) == 12
+
+
+def test_who_saw_a_frame_that_was_replaced_during_a_solve_has_it_solved_again(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be rendered with the regions of the picture that was there, and all workers would end well."""
+    first, second, evidence = Worker(job, context()), Worker(job, context()), job.evidence
+    read: list[Plan] = []
+    about_to_solve = threading.Event()
+
+    def solve(plan: Plan) -> None:
+        about_to_solve.set()
+        Worker.solve(second, plan)
+
+    def replaced_meanwhile(plan: Plan) -> Iterator[Evidence]:
+        yield from evidence(plan)
+        read.append(plan)
+        if len(read) == 2:  # once for the digest of the evidence, once to solve it
+            images.write(job.frame_path(5), picture(faces=[(70, 40, 90, 60)]))
+            thread.start()
+            assert about_to_solve.wait(20)
+
+    monkeypatch.setattr(second, "solve", solve)
+    monkeypatch.setattr(job, "evidence", replaced_meanwhile)
+    thread = threading.Thread(target=second.work)
+    with first.joined() as plan:
+        first.work()
+        thread.join()
+    assert job.is_solved(plan)
+    assert all(job.is_rendered(plan, number) for number in plan.numbers)
+    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.regions(5))
 
 
 def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(

@@ -22,6 +22,8 @@ _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
 _TINY = np.zeros((1, 1, 1, 1), np.float32)
 _BATCH_PX = 8 * 1280 * 720  # for a GPU, which a single small picture does not fill; chosen, not measured
+_MANY = 16  # shapes of input after which memory is released; those of a video are a few
+_shapes: set[tuple[int, ...]] = set()  # since it was released last
 
 
 class Network:
@@ -63,6 +65,7 @@ class Network:
 
     def run(self, blob: Tensor) -> dict[str, Tensor]:
         """Every output by name. ValueError for one that is not finite: that must not pass for "no face"."""
+        _make_room(blob.shape)
         binding = self._session.io_binding()  # on a GPU all outputs stay there until the last one is made
         binding.bind_cpu_input(self._input, np.ascontiguousarray(blob))
         for name in self.outputs:
@@ -127,6 +130,18 @@ def release() -> None:
     options.add_session_config_entry("session.use_env_allocators", "1")
     request.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     _session(_tiny(), options, gpu=False).run(None, {"x": _TINY}, request)
+
+
+def _make_room(shape: tuple[int, ...]) -> None:
+    """Before a network gets an input of this shape: release, now and then, what was needed for others only.
+
+    The pool keeps what it once took, in pieces that seldom fit another shape: among photos of many sizes it would grow
+    with every one of them.
+    """
+    if shape not in _shapes and len(_shapes) >= _MANY:
+        _shapes.clear()
+        release()
+    _shapes.add(shape)
 
 
 def blob(*images: Image, rgb: bool = False, scale: float = 1.0, mean: tuple[float, float, float] = (0, 0, 0)) -> Tensor:

@@ -227,13 +227,13 @@ def _labels(faces: Sequence[Sequence[Any]], ignored: Sequence[list[float]]) -> L
 
 def _worker(job: Job, context: Context, detector: str) -> Worker:
     asked = replace(context, options=replace(context.options, detector=detector))
-    return Worker(job, asked.equipped(job.lacks, job.rate, job.side)[0])
+    return Worker(job, asked.equipped(job.lacks, job.side)[0])
 
 
 def _seeing(plan: Plan, worker: Worker) -> Plan:
-    """The plan with all frames for each of a worker's own detectors, as far as it looks at all of them."""
+    """The plan with all frames for each of a worker's own detectors, at its pace."""
     for name in worker.own:
-        plan = plan.adding(name, plan.numbers, max(1, worker.context.options.every))
+        plan = plan.adding(name, plan.numbers, worker.context.options.pace)
     return plan
 
 

@@ -9,7 +9,7 @@ from faceblur.media.containers import ENDINGS
 from faceblur.media.encoders import CODECS, Encoding, Wish, choose
 from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
 from faceblur.media.sound import Soundtrack, present, subtitles
-from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe, times
+from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, check_target, family, write, write_sound
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "present",
     "probe",
     "subtitles",
-    "times",
     "verify",
     "write",
     "write_sound",

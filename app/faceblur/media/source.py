@@ -319,16 +319,6 @@ class Reader:
         return self.video.start + round(seconds / self.video.time_base)
 
 
-def times(path: Path, video: Video) -> list[int]:
-    """The pts of a video's packets, in rising order, without decoding any; none where they have none."""
-    with opened(path) as container:
-        try:
-            packets = container.demux(container.streams[video.stream])
-            return sorted(packet.pts for packet in packets if packet.pts is not None)
-        except av.FFmpegError:  # which is told where its pictures are read
-            return []
-
-
 def opened(path: Path) -> Any:
     """An open container, to be closed by a `with`."""
     try:

@@ -230,3 +230,30 @@ time.sleep(1)
     environment = {k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment | {"HOME": str(home)})
     assert [p for p in home.rglob("*") if p.is_file()] == []
+
+
+def test_batches_of_another_length_are_other_shapes_after_which_memory_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny, released = Network(save(tmp_path / "a.onnx", doubling())), list[int]()
+    monkeypatch.setattr(network, "_shapes", set())
+    monkeypatch.setattr(network, "release", lambda: released.append(count))
+    for count in [*range(1, 17), 1, 16, 17]:
+        tiny.run(filled(3, count=count))
+    assert released == [17]
+
+
+def test_memory_does_not_grow_with_the_number_of_sizes(tmp_path: Path) -> None:
+    """As of photos, each of which has another: here each is too large for the room that those before it left."""
+    grows = (
+        "import sys; from pathlib import Path; import numpy as np; from faceblur.detectors.network import Network\n"
+        "def held(): return int(Path('/proc/self/status').read_text().split('VmRSS:')[1].split()[0]) / 1000\n"
+        "network = Network(Path(sys.argv[1]))\n"
+        "network.run(np.zeros((1, 3, 1000, 500), np.float32))\n"
+        "before = held()\n"
+        "for more in range(1, 49): network.run(np.zeros((1, 3, 1000, 500 + 4 * more), np.float32))\n"
+        "print(held() - before)"
+    )
+    path = save(tmp_path / "a.onnx", doubling())
+    told = subprocess.run([sys.executable, "-c", grows, str(path)], capture_output=True, text=True, check=True)
+    assert float(told.stdout) < 170  # MB; 16 such pictures take 110, all 48 of them 340

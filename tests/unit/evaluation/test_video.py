@@ -239,7 +239,7 @@ def test_a_look_alone_holds_until_the_next_one(tmp_path: Path, context: Callable
     clip = write_clip(tmp_path / "moves.mp4", shown)
     truth = Truth(WIDTH, HEIGHT, tuple(Labels((("1", Box(20 + 8 * i, 20, 36 + 8 * i, 36)),)) for i in range(6)))
     _, alone = evaluation.video(clip, truth, context(every=3), ["null"])
-    assert alone.visible == (0, 1, 1, 0, 1, 1)
+    assert alone.visible == (0, 1, 1, 0, 1, 0), "the last is looked at, too"
 
 
 def test_evaluating_changes_nothing_about_what_will_be_hidden(
