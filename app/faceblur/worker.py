@@ -29,7 +29,7 @@ from faceblur.redaction import redact
 from faceblur.stop import Stop
 
 _TRIES = 3
-_NEAR = 5  # frames to either side of which small pictures are kept
+_NEAR = 12  # frames to either side of which small pictures are kept: from one look to the next, up to 120 a second
 LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
 _NAP_S = 0.05
 _LONGEST_NAP_S = 5.0

@@ -133,6 +133,16 @@ def test_with_frames_each_is_packed_once_and_the_hidden_ones_twice(
     }
 
 
+@pytest.mark.parametrize("every", [6, 12])  # as `fast` looks at videos of 60 and of 120 frames a second
+def test_frames_between_two_looks_are_unpacked_once_to_be_looked_at_or_measured(
+    source_clip: Path, context: Make, counts: Counter[str], every: int
+) -> None:
+    made = context(every=every)
+    run(source_clip, made)
+    assert counts["small pictures"] == FRAMES
+    assert counts["PNG decodes"] == 2 * FRAMES + hidden(made.options)
+
+
 @pytest.mark.parametrize("bare", [True, False])
 def test_a_second_run_decodes_detects_and_packs_nothing(
     source_clip: Path, context: Make, counts: Counter[str], bare: bool
