@@ -14,20 +14,26 @@ from faceblur.detectors.base import Detector, Rows, ious
 from faceblur.images import Image
 
 Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 _PART = 500  # rows that are compared with all others at a time
 _SAME = 0.45  # IoU from which what two members say is about one thing
+_LARGE_PX = 96.0  # the size from which one member's word can be enough
 
 
 class Ensemble(Detector):
-    """Detectors of one kind that look at the same picture; a score is the mean of their probabilities."""
+    """Detectors of one kind that look at the same picture; a score is the mean of their probabilities.
+
+    What the member `enough`, an index, says of large things counts by itself where that is more.
+    """
 
     floor = 0.01
 
-    def __init__(self, name: str, members: Sequence[Detector]) -> None:
+    def __init__(self, name: str, members: Sequence[Detector], enough: int | None = None) -> None:
         super().__init__(name)
         self.kind = members[0].kind
         self._members = tuple(members)
+        self._enough = enough
 
     def rows(self, image: Image) -> Rows:
         [rows] = self.batch([image])
@@ -38,19 +44,25 @@ class Ensemble(Detector):
 
     def batch(self, images: Sequence[Image]) -> list[Rows]:
         found = [[_probable(member, rows) for rows in member.batch(images)] for member in self._members]
-        return [_fused(said) for said in zip(*found, strict=True)]
+        return [self._fused(said) for said in zip(*found, strict=True)]
+
+    def _fused(self, said: Sequence[Rows]) -> Rows:
+        """One picture's rows, from those of each member."""
+        rows, member = np.concatenate(said), np.repeat(np.arange(len(said)), [len(part) for part in said])
+        enough = (member == self._enough) & (_sizes(rows) >= _LARGE_PX)
+        return fuse(rows, member, len(said), enough)
 
 
-def _fused(said: Sequence[Rows]) -> Rows:
-    """One picture's rows, from those of each member."""
-    return fuse(np.concatenate(said), np.repeat(np.arange(len(said)), [len(rows) for rows in said]), len(said))
+def fuse(rows: Rows, member: Indices, count: int, enough: Flags | None = None) -> Rows:
+    """(N, 5 or 13) the clusters of what `count` members said: such rows with probabilities, (M,) whose they are.
 
-
-def fuse(rows: Rows, member: Indices, count: int) -> Rows:
-    """(N, 5 or 13) the clusters of what `count` members said: such rows with probabilities, (M,) whose they are."""
+    What is `enough` (M,) counts by itself where that is more than the mean.
+    """
+    least = np.where(False if enough is None else enough, rows[:, 4], 0.0)
     near = list(_near(rows))
     alone = np.array([len(others) == 0 for others, _ in near], dtype=bool)
-    fused = [np.column_stack([rows[alone, :4], rows[alone, 4] / count, rows[alone, 5:]])]
+    score = np.maximum(rows[alone, 4] / count, least[alone])
+    fused = [np.column_stack([rows[alone, :4], score, rows[alone, 5:]])]
     free = ~alone
     for best in np.argsort(-rows[:, 4], kind="stable").tolist():
         if not free[best]:
@@ -61,7 +73,7 @@ def fuse(rows: Rows, member: Indices, count: int) -> Rows:
         group = alike[np.unique(member[alike], return_index=True)[1]]
         weights = rows[group, 4]
         box, corners = (weights @ rows[group, part] / weights.sum() for part in (slice(4), slice(5, None)))
-        fused.append(np.array([[*box, weights.sum() / count, *corners]]))
+        fused.append(np.array([[*box, max(weights.sum() / count, least[group].max()), *corners]]))
         # What is about the best but not about what was made of it may be a thing of its own.
         free[others[ious(fused[-1], rows[others])[0] > _SAME]] = free[group] = free[best] = False
     return np.concatenate(fused)
@@ -79,6 +91,10 @@ def _near(rows: Rows) -> Iterator[tuple[Indices, NDArray[np.float64]]]:
 
 def _probable(member: Detector, rows: Rows) -> Rows:
     """The rows with probabilities for scores."""
-    sizes = np.sqrt(np.prod(np.maximum(rows[:, 2:4] - rows[:, :2], 0), axis=1))
-    odds = calibration.log_odds(member.name, rows[:, 4], sizes)
+    odds = calibration.log_odds(member.name, rows[:, 4], _sizes(rows))
     return np.column_stack([rows[:, :4], 1 / (1 + np.exp(-odds)), rows[:, 5:]])
+
+
+def _sizes(rows: Rows) -> NDArray[np.float64]:
+    """(N,) the square roots of the areas, in pixels."""
+    return np.asarray(np.sqrt(np.prod(np.maximum(rows[:, 2:4] - rows[:, :2], 0), axis=1)))

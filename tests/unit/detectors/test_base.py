@@ -210,7 +210,7 @@ def test_a_size_that_is_none_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", detectors.ENSEMBLES)
 def test_the_members_of_an_ensemble_are_in_the_table(name: str) -> None:
-    assert all(detectors.resolve(member) for member in detectors.ENSEMBLES[name])
+    assert all(detectors.resolve(member) for member in detectors.ENSEMBLES[name].views)
 
 
 @pytest.mark.parametrize("name", detectors.TABLE)

@@ -233,7 +233,7 @@ def test_the_model_of_all_views_is_made_once(name: str, monkeypatch: pytest.Monk
             made.append(name)
 
     monkeypatch.setattr(null, "Null", Counted)
-    monkeypatch.setitem(detectors.ENSEMBLES, "twice.1", ("null@0.5@flip", "null@2"))
+    monkeypatch.setitem(detectors.ENSEMBLES, "twice.1", detectors.Mix(("null@0.5@flip", "null@2")))
     detectors.create(name, [])
     assert made == ["null"]
 
@@ -246,7 +246,7 @@ def test_an_ensemble_has_no_other_size_and_no_copies(name: str) -> None:
 
 @pytest.mark.parametrize("name", detectors.ENSEMBLES)
 def test_an_ensemble_needs_what_its_members_need(name: str) -> None:
-    members = detectors.ENSEMBLES[name]
+    members = detectors.ENSEMBLES[name].views
     assert set(detectors.needs(name)) == {file for member in members for file in detectors.needs(member)}
 
 
@@ -263,3 +263,37 @@ def test_corners_are_the_mean_too_and_not_known_where_a_member_does_not_know_the
     near, there = sorted(fuse(rows, np.array([0, 1, 0, 1]), 2).tolist())
     assert near[5:] == [0.25] * 8
     assert np.isnan(there[5:]).all()
+
+
+# One whose word on large things is enough
+
+LARGE, SMALL = (10.0, 10.0, 106.0, 106.0), (10.0, 10.0, 105.0, 105.0)
+
+
+def said_by(box: tuple[float, float, float, float], ahead: float, *others: float, enough: int | None = 0) -> float:
+    """The score of what a first member says with one score and others, where that is not 0, with theirs."""
+    members = [Fixed(f"m{i}", [(box, score)] if score else []) for i, score in enumerate([ahead, *others])]
+    [found] = Ensemble("together", members, enough).detect([picture(128, 128)])
+    return found[0].score
+
+
+def test_what_one_member_says_of_large_things_is_enough() -> None:
+    assert said_by(LARGE, 0.8, 0, 0) == pytest.approx(0.8)
+    assert said_by(LARGE, 0.8, 0, 0.2) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("box", "enough"), [(SMALL, 0), (LARGE, 1), (LARGE, None)])
+def test_of_smaller_things_and_by_others_it_counts_for_its_share(
+    box: tuple[float, float, float, float], enough: int | None
+) -> None:
+    assert said_by(box, 0.8, 0, enough=enough) == pytest.approx(0.4)
+
+
+def test_where_all_agree_that_counts() -> None:
+    assert said_by(LARGE, 0.4, 0.9) == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize("name", detectors.ENSEMBLES)
+def test_the_member_whose_word_is_enough_is_one_of_them(name: str) -> None:
+    mix = detectors.ENSEMBLES[name]
+    assert not mix.enough or mix.enough in mix.views
