@@ -418,15 +418,17 @@ class Job:
     def answers(self, plan: Plan, since: int) -> bool:
         """Whether the last solve was of this plan and the decisions of now, and began after `since` others had.
 
-        Whatever was written before it began is in its evidence; what was written later may not be.
+        Whatever was written before it began is in its evidence; what was written later may not be. Its number means
+        nothing where it is above the count, which was lost then: that is not flushed to the disk with every solve.
         """
         solution = self.solution()
-        later = solution.get("solve", 0) > since
+        later = since < solution.get("solve", 0) <= self.solves()
         return bool(later and solution.get("asked") == self.asked(plan, self.decisions_text(plan)))
 
     def solves(self) -> int:
         """How many solves have begun, ended or not."""
-        return int((_read_json(self.solves_path) or {}).get("begun", 0))
+        begun = (_read_json(self.solves_path) or {}).get("begun")
+        return begun if isinstance(begun, int) else 0
 
     def begin_solve(self) -> int:
         """Count one more, before its evidence is read: the number of this solve. Only with the claim to solve."""
