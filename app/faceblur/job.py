@@ -616,10 +616,16 @@ class Job:
         kept = sorted(self.reports_folder.glob("*.json"))
         return [report for report in (self.report(), *(_read_json(path) for path in kept)) if report]
 
-    def made(self, kind: str, target: Path) -> Json:
-        """What is told of the "blurred" or "debug" file at `target`; empty when this job made none there."""
-        told = (report[kind] for report in self.reports() if kind in report)
-        return next((facts for facts in told if facts["path"] == str(target)), {})
+    def made(self, kind: str, target: Path, sha256: str) -> Json:
+        """What is told of the "blurred" or "debug" file at `target`, whose content is `sha256`.
+
+        It goes by the content, as folders move and one path is written in many ways. Of a file that was to be replaced
+        when a run was killed only the content is told. Empty when this job made no such file.
+        """
+        told = [report[kind] for report in self.reports() if kind in report]
+        told.sort(key=lambda facts: os.path.abspath(facts["path"]) != os.path.abspath(target))
+        replaced = [{"sha256": sha256, "source": f.get("source")} for f in told if f.get("replaces") == sha256]
+        return next((dict(facts) for facts in told + replaced if facts["sha256"] == sha256), {})
 
     def outputs(self) -> list[Path]:
         """Where finished files were made, those of the last output first."""
@@ -635,7 +641,7 @@ class Job:
         self._kept_path(report).unlink(missing_ok=True)
 
     def _kept_path(self, report: Json) -> Path:
-        return self.reports_folder / f"{digest(report['blurred']['path'])}.json"
+        return self.reports_folder / f"{digest(os.path.abspath(report['blurred']['path']))}.json"
 
     def sweep(self) -> None:
         """Remove the leftovers of killed workers. Nobody may be working on the job."""

@@ -16,11 +16,11 @@ def verify(path: Path, context: Context, report: Path | None = None) -> Json:
     """
     if not path.is_file():
         raise SourceError(f"{path} is not there")
-    made = _told(path, _read(report)) if report else _found(path, context)
+    found = context.sha256(path)
+    made = _told(path, _read(report)) if report else _found(path, found, context)
     if made is None:
         where = report or f"{context.options.output}/*/report.json"
         raise UsageError(f"{where} does not tell of {path.name}; name the one written with it: --report FILE")
-    found = context.sha256(path)
     differences = [] if found == made["sha256"] else [f"SHA-256 {found[:16]}… instead of {made['sha256'][:16]}…"]
     differences += (stills if "kind" in made["checks"] else media).again(path, made["checks"])
     if differences:
@@ -28,17 +28,13 @@ def verify(path: Path, context: Context, report: Path | None = None) -> Json:
     return made
 
 
-def _found(path: Path, context: Context) -> Json | None:
-    """What a report of a job says of the file: the one made at this path, else one with the same content."""
-    jobs = catalog.all_jobs(context.options.input, context.options.output)
-    reports = [report for job in jobs for report in job.reports()]
-    for told in reports:
-        for kind in ("blurred", "debug"):
-            if kind in told and Path(told[kind]["path"]).resolve() == path.resolve():
-                return dict(told[kind])
-    sha256 = context.sha256(path)
-    made = (told[kind] for told in reports for kind in ("blurred", "debug") if kind in told)
-    return next((facts for facts in made if facts["sha256"] == sha256), None)
+def _found(path: Path, sha256: str, context: Context) -> Json | None:
+    """What a report of a job says of the file: of one with the same content, else of the one made at this path."""
+    reports = catalog.all_reports(context.options.output)
+    made = [told[kind] for told in reports for kind in ("blurred", "debug") if kind in told]
+    here = [facts for facts in made if Path(facts["path"]).resolve() == path.resolve()]
+    same = [facts for facts in (*here, *made) if facts["sha256"] == sha256]
+    return next(iter(same + here), None)
 
 
 def _told(path: Path, report: Json) -> Json | None:

@@ -467,6 +467,15 @@ def test_the_report_of_an_output_stays_when_another_is_made(job: Job, context: M
     assert job.outputs() == [Path(first), Path(second)]
 
 
+def test_an_output_that_moved_is_known_and_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
+    moved = assemble(job, context(out=tmp_path / "first.mp4")).rename(tmp_path / "moved.mp4")
+    assemble(job, context())
+    before = moved.stat()
+    assemble(job, context(out=moved))
+    assert (moved.stat().st_ino, moved.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert job.report()["blurred"]["path"] == str(moved)
+
+
 def test_an_output_before_the_last_one_is_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
     first = assemble(job, context(out=tmp_path / "first.mp4")).stat()
     assemble(job, context())
