@@ -326,14 +326,16 @@ class Job:
         return [n for n in names if plan.covers(n, number, chosen=ends or number in self._paced(plan, n))]
 
     def _paced(self, plan: Plan, detector: str) -> Container[int]:
-        """The numbers of the frames that a detector's pace chooses by their times."""
+        """The numbers of the frames that a detector's pace chooses by their times; all where they hold none."""
         pace = plan.pace(detector)
         if pace.is_full:
             return plan.numbers
         key = (_version(self.origin_path), plan.first, plan.last, pace)  # other times are another choice
         if key not in self._chosen:
             clock = self.clock(plan)
-            self._chosen[key] = set(itertools.compress(plan.numbers, pace.chosen(clock.pts, clock.time_base)))
+            timed = not pace.apart or self.origin() is not None  # frames from elsewhere hold none
+            chosen = pace.chosen(clock.pts, clock.time_base)
+            self._chosen[key] = set(itertools.compress(plan.numbers, chosen)) if timed else plan.numbers
         return self._chosen[key]
 
     def seen_by(self, detector: str, number: int, of: str | None = None) -> list[Detection]:

@@ -390,6 +390,18 @@ def test_the_last_frame_of_a_part_is_looked_at(sparse: Callable[..., Job], bare:
     assert looked(sparse([0] * 12, range(12), Fraction(1, 25), bare=bare, **part)) == [1, 3, 5, 6]
 
 
+@pytest.mark.parametrize(("asked", "seen"), [({"apart": 0.1}, [1, 2, 3, 4, 5, 6]), ({"every": 4}, [1, 5, 6])])
+def test_frames_that_hold_no_times_are_all_looked_at_unless_they_are_to_be_counted(
+    tmp_path: Path, context: Make, asked: dict[str, float], seen: list[int]
+) -> None:
+    """They may be of two a second, which only `assemble` is told."""
+    job = Job("mine", tmp_path / "input", tmp_path / "output", tmp_path / "mine")
+    for number in range(1, 7):
+        images.write(job.frame_path(number), picture())
+    blur(job, context(**asked))
+    assert looked(job) == seen
+
+
 def test_other_times_are_another_choice_of_frames(sparse: Callable[..., Job]) -> None:
     """Kept in mind is what was chosen by the times that there were."""
     job = sparse([0] * 12, range(12), Fraction(1, 25))
