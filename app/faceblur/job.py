@@ -186,7 +186,7 @@ class Job:
         value = _read_json(self.plan_path)
         try:
             return Plan.from_json(value) if value else None
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             advice = f"delete it, and run blur with the options you want: {self.plan_path}"
             raise IncompleteError(f"the plan of {self.name} cannot be understood ({error}); {advice}") from error
 

@@ -14,7 +14,7 @@ from conftest import GREEN, picture, write_clip
 from faceblur import images, media, options
 from faceblur.catalog import find_job
 from faceblur.context import Context
-from faceblur.domain import Box, Doubt, Region
+from faceblur.domain import Box, Doubt, Json, Region
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import DirectJob, Job
 from faceblur.pipeline import assemble, clean, run, split
@@ -101,10 +101,15 @@ def _breaking():  # type: ignore[no-untyped-def]
     yield
 
 
-def test_a_damaged_plan_is_told_with_advice(clip: Path, context: Make) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [{"paces": [3]}, {"paces": {"null": {"every": 0, "apart": 0}}}, {"every": [3]}, {"detectors": [3]}],
+    ids=str,
+)
+def test_a_damaged_plan_is_told_with_advice(clip: Path, context: Make, damage: Json) -> None:
     job = split(clip, context())
     blur(job, context())
-    job.plan_path.write_text('{"first": 1}')
+    job.plan_path.write_text(json.dumps(json.loads(job.plan_path.read_text()) | damage))
     with pytest.raises(IncompleteError, match="delete it, and run blur"):
         job.plan()
 
