@@ -630,9 +630,15 @@ class Job:
         return next((dict(facts) for facts in told + replaced if facts["sha256"] == sha256), {})
 
     def outputs(self) -> list[Path]:
-        """Where finished files were made, those of the last output first."""
+        """Where finished files were made and something still is, those of the last output first."""
         told = (report[kind]["path"] for report in self.reports() for kind in ("blurred", "debug") if kind in report)
-        return list(map(Path, dict.fromkeys(told)))
+        places = (self._place(Path(path)) for path in told)
+        return [path for path in dict.fromkeys(places) if path.exists()]
+
+    def _place(self, told: Path) -> Path:
+        """Where a file is that a report names: one in the job's own folder is there, wherever that is seen from."""
+        own = not told.is_absolute() and told.parent.name == self.folder.name
+        return self.folder / told.name if own else told
 
     def write_report(self, report: Json) -> None:
         """Write what is told of the last output. The report of an output before it, at another place, is kept."""
