@@ -95,6 +95,14 @@ def test_a_file_that_moved_is_found_by_its_content(tmp_path: Path, clip: Path, c
     assert verify(Path(moved), context())["path"].endswith("clip-blurred.mp4")
 
 
+def test_reports_that_were_read_for_many_files_are_not_read_again(clip: Path, tmp_path: Path, context: Make) -> None:
+    """Else to verify thousands of photos would take the square of their number."""
+    result = Path(shutil.copy(run(clip, context()), tmp_path / "copy.mp4"))
+    reports = catalog.all_reports(context().options.output)
+    shutil.rmtree(context().options.output)
+    assert verify(result, context(), reports=reports) == reports[0]["blurred"]
+
+
 def test_a_report_elsewhere_can_be_named(tmp_path: Path, clip: Path, context: Make) -> None:
     result = run(clip, context())
     report = shutil.copy(result.parent / "report.json", tmp_path / "report.json")
