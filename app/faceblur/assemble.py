@@ -1,5 +1,6 @@
 """Assemble: what was blurred becomes a finished file, which is checked before it gets its name."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Output:
             raise UsageError(f"{target} is the source itself; name another output with -o")
         if target.resolve() == self.usual("debug").resolve():
             raise UsageError(f"{target} is the name of the debug video; name another output with -o")
-        if target.exists() and self.known_sha256("blurred", target) is None:
+        if target.exists() and not self.made("blurred", target):
             raise UsageError(f"{target} is there already and {self.job.name} did not make it; move it, or name another")
         return target
 
@@ -122,17 +123,16 @@ class Output:
         origin = self.job.origin()
         return origin.sha256 if origin else None
 
-    def is_made(self, kind: str, target: Path) -> bool:
-        """Whether `target` is what the report says was made there, and nobody touched it since."""
-        return target.is_file() and self.known_sha256(kind, target) == self.job.made(kind, target)["sha256"]
+    def made(self, kind: str, target: Path) -> Json:
+        """What the reports tell of the file at `target`; empty unless this job made it from this source."""
+        if not target.is_file():
+            return {}
+        made = self.job.made(kind, target, self.context.sha256(target))
+        return made if made.get("source") == self.source_sha256 else {}
 
-    def known_sha256(self, kind: str, target: Path) -> str | None:
-        """The SHA-256 of what is at `target` if this job made it from this source; None when somebody else did."""
-        made = self.job.made(kind, target)
-        if not made or made.get("source") != self.source_sha256 or not target.is_file():
-            return None
-        found = self.context.sha256(target)
-        return found if found in (made.get("sha256"), made.get("replaces")) else None
+    def told(self, target: Path) -> str:
+        """How a report names a file: in full, but for one in the job's own folder, which may move with it."""
+        return str(target) if target.parent == self.job.folder else os.path.abspath(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,9 @@ class _Assembly:
         """The "blurred" or "debug" file, unless the one that is there is what would be made again."""
         stamps = self.rendition.stamps(self.plan, kind)
         request = digest(stamps, self.rendition.about(self.plan, kind, target))
-        made = self.job.made(kind, target)
-        if made.get("request") == request and self.output.is_made(kind, target):
+        made = self.output.made(kind, target)
+        if made.get("request") == request:
+            made |= {"path": self.output.told(target)}
             self.job.write_report(self.job.report() | self.facts | {kind: made})
         else:
             self._write(kind, stamps, request, target)
@@ -193,8 +194,9 @@ class _Assembly:
                 checks = self.rendition.write(temporary, self.plan, kind, stamps)
             except MediaError as error:
                 raise MediaError(f"{self.job.name}: {error}") from error
-            facts = {"path": str(target), "sha256": self.context.sha256(temporary), "size": temporary.stat().st_size}
-            facts |= {"replaces": self.output.known_sha256(kind, target), "source": self.output.source_sha256}
+            facts = {"path": self.output.told(target), "size": temporary.stat().st_size}
+            facts |= {"sha256": self.context.sha256(temporary)}
+            facts |= {"replaces": self.output.made(kind, target).get("sha256"), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
             steps = before.get("steps", {}) | self.context.progress.spent.get(self.job.name, {})
             self.job.write_report(before | self.facts | {kind: facts, "steps": steps})

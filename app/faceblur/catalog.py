@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-from faceblur.domain import digest
+from faceblur.domain import Json, digest
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import DirectJob, Job
 
@@ -17,6 +17,12 @@ def all_jobs(input_folder: Path, output_folder: Path) -> list[Job]:
     names = {*_folders(input_folder), *_folders(output_folder)}
     found = (_existing(name, input_folder, output_folder) for name in sorted(names))
     return [jobs[0] for jobs in found if jobs]
+
+
+def all_reports(output_folder: Path) -> list[Json]:
+    """What is told of every output of every job, also of those of which only that is left."""
+    names = sorted(_folders(output_folder))
+    return [report for name in names for report in Job(name, output_folder, output_folder).reports()]
 
 
 def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:

@@ -186,7 +186,7 @@ class Job:
         value = _read_json(self.plan_path)
         try:
             return Plan.from_json(value) if value else None
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             advice = f"delete it, and run blur with the options you want: {self.plan_path}"
             raise IncompleteError(f"the plan of {self.name} cannot be understood ({error}); {advice}") from error
 
@@ -326,14 +326,16 @@ class Job:
         return [n for n in names if plan.covers(n, number, chosen=ends or number in self._paced(plan, n))]
 
     def _paced(self, plan: Plan, detector: str) -> Container[int]:
-        """The numbers of the frames that a detector's pace chooses by their times."""
+        """The numbers of the frames that a detector's pace chooses by their times; all where they hold none."""
         pace = plan.pace(detector)
         if pace.is_full:
             return plan.numbers
         key = (_version(self.origin_path), plan.first, plan.last, pace)  # other times are another choice
         if key not in self._chosen:
             clock = self.clock(plan)
-            self._chosen[key] = set(itertools.compress(plan.numbers, pace.chosen(clock.pts, clock.time_base)))
+            timed = not pace.apart or self.origin() is not None  # frames from elsewhere hold none
+            chosen = pace.chosen(clock.pts, clock.time_base)
+            self._chosen[key] = set(itertools.compress(plan.numbers, chosen)) if timed else plan.numbers
         return self._chosen[key]
 
     def seen_by(self, detector: str, number: int, of: str | None = None) -> list[Detection]:
@@ -418,15 +420,17 @@ class Job:
     def answers(self, plan: Plan, since: int) -> bool:
         """Whether the last solve was of this plan and the decisions of now, and began after `since` others had.
 
-        Whatever was written before it began is in its evidence; what was written later may not be.
+        Whatever was written before it began is in its evidence; what was written later may not be. Its number means
+        nothing where it is above the count, which was lost then: that is not flushed to the disk with every solve.
         """
         solution = self.solution()
-        later = solution.get("solve", 0) > since
+        later = since < solution.get("solve", 0) <= self.solves()
         return bool(later and solution.get("asked") == self.asked(plan, self.decisions_text(plan)))
 
     def solves(self) -> int:
         """How many solves have begun, ended or not."""
-        return int((_read_json(self.solves_path) or {}).get("begun", 0))
+        begun = (_read_json(self.solves_path) or {}).get("begun")
+        return begun if isinstance(begun, int) else 0
 
     def begin_solve(self) -> int:
         """Count one more, before its evidence is read: the number of this solve. Only with the claim to solve."""
@@ -614,15 +618,27 @@ class Job:
         kept = sorted(self.reports_folder.glob("*.json"))
         return [report for report in (self.report(), *(_read_json(path) for path in kept)) if report]
 
-    def made(self, kind: str, target: Path) -> Json:
-        """What is told of the "blurred" or "debug" file at `target`; empty when this job made none there."""
-        told = (report[kind] for report in self.reports() if kind in report)
-        return next((facts for facts in told if facts["path"] == str(target)), {})
+    def made(self, kind: str, target: Path, sha256: str) -> Json:
+        """What is told of the "blurred" or "debug" file at `target`, whose content is `sha256`.
+
+        It goes by the content, as folders move and one path is written in many ways. Of a file that was to be replaced
+        when a run was killed only the content is told. Empty when this job made no such file.
+        """
+        told = [report[kind] for report in self.reports() if kind in report]
+        told.sort(key=lambda facts: os.path.abspath(facts["path"]) != os.path.abspath(target))
+        replaced = [{"sha256": sha256, "source": f.get("source")} for f in told if f.get("replaces") == sha256]
+        return next((dict(facts) for facts in told + replaced if facts["sha256"] == sha256), {})
 
     def outputs(self) -> list[Path]:
-        """Where finished files were made, those of the last output first."""
+        """Where finished files were made and something still is, those of the last output first."""
         told = (report[kind]["path"] for report in self.reports() for kind in ("blurred", "debug") if kind in report)
-        return list(map(Path, dict.fromkeys(told)))
+        places = (self._place(Path(path)) for path in told)
+        return [path for path in dict.fromkeys(places) if path.exists()]
+
+    def _place(self, told: Path) -> Path:
+        """Where a file is that a report names: one in the job's own folder is there, wherever that is seen from."""
+        own = not told.is_absolute() and told.parent.name == self.folder.name
+        return self.folder / told.name if own else told
 
     def write_report(self, report: Json) -> None:
         """Write what is told of the last output. The report of an output before it, at another place, is kept."""
@@ -633,7 +649,7 @@ class Job:
         self._kept_path(report).unlink(missing_ok=True)
 
     def _kept_path(self, report: Json) -> Path:
-        return self.reports_folder / f"{digest(report['blurred']['path'])}.json"
+        return self.reports_folder / f"{digest(os.path.abspath(report['blurred']['path']))}.json"
 
     def sweep(self) -> None:
         """Remove the leftovers of killed workers. Nobody may be working on the job."""

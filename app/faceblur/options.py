@@ -135,6 +135,7 @@ class Options:
         _within("crf", self.crf, 0, 63)
         _within("workers", self.workers, 1, 1024)
         _within("every", self.every, 0, 1000)
+        _within("apart", self.apart, 0, 1000)
         _within("threads", self.threads, 0, 1024)
         _within("agree", self.agree, 1, 100)
         _within("scale", self.scale, 16, 16384)

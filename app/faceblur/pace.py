@@ -22,6 +22,12 @@ class Pace:
     every: int = 1
     apart: float = 0
 
+    def __post_init__(self) -> None:
+        """ValueError for what is no pace: at that of neither all but the first frame and the last would go unseen."""
+        real = isinstance(self.every, int) and self.every >= 0 and 0 <= self.apart < math.inf
+        if not (real and (self.every or self.apart)):
+            raise ValueError(f"one look in {self.every} frames, or each {self.apart} s, is no pace")
+
     @property
     def is_full(self) -> bool:
         """Whether every frame is looked at, whenever it comes."""

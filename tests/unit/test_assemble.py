@@ -467,6 +467,28 @@ def test_the_report_of_an_output_stays_when_another_is_made(job: Job, context: M
     assert job.outputs() == [Path(first), Path(second)]
 
 
+def test_an_output_that_moved_is_known_and_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
+    moved = assemble(job, context(out=tmp_path / "first.mp4")).rename(tmp_path / "moved.mp4")
+    assemble(job, context())
+    before = moved.stat()
+    assemble(job, context(out=moved))
+    assert (moved.stat().st_ino, moved.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert job.report()["blurred"]["path"] == str(moved)
+
+
+def test_only_outputs_that_are_there_are_told_of_wherever_that_is_asked(
+    job: Job, context: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    near = Job(job.name, Path("input"), Path("output"))
+    usual = assemble(near, context(input=Path("input"), output=Path("output")))
+    gone = assemble(job, context(out=tmp_path / "gone.mp4"))
+    assert near.outputs() == [gone, usual]
+    gone.unlink()
+    monkeypatch.chdir(tmp_path / "input")
+    assert job.outputs() == [tmp_path / usual]
+
+
 def test_an_output_before_the_last_one_is_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
     first = assemble(job, context(out=tmp_path / "first.mp4")).stat()
     assemble(job, context())

@@ -14,7 +14,7 @@ from conftest import GREEN, picture, write_clip
 from faceblur import images, media, options
 from faceblur.catalog import find_job
 from faceblur.context import Context
-from faceblur.domain import Box, Doubt, Region
+from faceblur.domain import Box, Doubt, Json, Region
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import DirectJob, Job
 from faceblur.pipeline import assemble, clean, run, split
@@ -101,10 +101,15 @@ def _breaking():  # type: ignore[no-untyped-def]
     yield
 
 
-def test_a_damaged_plan_is_told_with_advice(clip: Path, context: Make) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [{"paces": [3]}, {"paces": {"null": {"every": 0, "apart": 0}}}, {"every": [3]}, {"detectors": [3]}],
+    ids=str,
+)
+def test_a_damaged_plan_is_told_with_advice(clip: Path, context: Make, damage: Json) -> None:
     job = split(clip, context())
     blur(job, context())
-    job.plan_path.write_text('{"first": 1}')
+    job.plan_path.write_text(json.dumps(json.loads(job.plan_path.read_text()) | damage))
     with pytest.raises(IncompleteError, match="delete it, and run blur"):
         job.plan()
 
@@ -388,6 +393,18 @@ def test_the_first_and_the_last_frame_of_every_shot_are_looked_at(
 def test_the_last_frame_of_a_part_is_looked_at(sparse: Callable[..., Job], bare: bool) -> None:
     part = {"start": Fraction(2, 25), "end": Fraction(8, 25)}
     assert looked(sparse([0] * 12, range(12), Fraction(1, 25), bare=bare, **part)) == [1, 3, 5, 6]
+
+
+@pytest.mark.parametrize(("asked", "seen"), [({"apart": 0.1}, [1, 2, 3, 4, 5, 6]), ({"every": 4}, [1, 5, 6])])
+def test_frames_that_hold_no_times_are_all_looked_at_unless_they_are_to_be_counted(
+    tmp_path: Path, context: Make, asked: dict[str, float], seen: list[int]
+) -> None:
+    """They may be of two a second, which only `assemble` is told."""
+    job = Job("mine", tmp_path / "input", tmp_path / "output", tmp_path / "mine")
+    for number in range(1, 7):
+        images.write(job.frame_path(number), picture())
+    blur(job, context(**asked))
+    assert looked(job) == seen
 
 
 def test_other_times_are_another_choice_of_frames(sparse: Callable[..., Job]) -> None:

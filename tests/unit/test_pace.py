@@ -1,8 +1,10 @@
 """Which frames are looked at: by their times, so that none that is shown for long goes unseen."""
 
+import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -73,6 +75,15 @@ def test_no_two_looks_are_further_apart_than_they_have_to_be_and_none_is_in_vain
 def test_frames_whose_times_do_not_rise_do_not_all_go_unseen(step: int) -> None:
     seen = looks([step * n for n in range(200)])
     assert max(b - a for a, b in pairwise(seen)) < 30
+
+
+@pytest.mark.parametrize(
+    ("every", "apart"),
+    [(0, 0), (-1, 0), (0, -0.1), (3, -0.1), (0, math.nan), (0, math.inf), (2.5, 0), ("3", 0), (0, "x")],
+)
+def test_what_would_leave_frames_unseen_is_no_pace(every: Any, apart: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        Pace(every, apart)
 
 
 @pytest.mark.parametrize("pace", [FULL, TENTH, Pace(7), Pace(7, 0.1)])

@@ -8,9 +8,10 @@ import pytest
 from test_photos import photo
 
 from conftest import moving_face, write_clip
+from faceblur import catalog
 from faceblur.context import Context
 from faceblur.errors import MediaError, SourceError, UsageError
-from faceblur.pipeline import run
+from faceblur.pipeline import clean, run
 from faceblur.verify import verify
 
 Make = Callable[..., Context]
@@ -52,9 +53,54 @@ def test_every_output_of_a_job_keeps_its_report(tmp_path: Path, clip: Path, cont
         verify(outs[0], context())
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_outputs_of_one_name_in_two_folders_are_told_apart(
+    tmp_path: Path, clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch, bare: bool
+) -> None:
+    for crf, folder in enumerate(("a", "b"), start=20):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        run(clip, context(out=Path("out.mp4"), no_frames=bare, crf=crf))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        assert verify(Path(folder, "out.mp4"), context())["path"] == str(tmp_path / folder / "out.mp4")
+    with (tmp_path / "a" / "out.mp4").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(MediaError, match="SHA-256"):
+        verify(tmp_path / "a" / "out.mp4", context())
+
+
+def test_an_output_is_found_however_it_is_named_and_made_again(
+    tmp_path: Path, clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for crf, out in enumerate((Path("out.mp4"), tmp_path / "out.mp4", Path("input", "..", "out.mp4")), start=20):
+        assert verify(run(clip, context(out=out, crf=crf)), context())["path"] == str(tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_file_is_checked_when_all_else_of_its_job_was_cleaned_away(clip: Path, context: Make, bare: bool) -> None:
+    result = run(clip, context(no_frames=bare))
+    [job] = catalog.all_jobs(context().options.input, context().options.output)
+    clean(job, "work")
+    assert verify(result, context())
+    with result.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(MediaError, match="SHA-256"):
+        verify(result, context())
+
+
 def test_a_file_that_moved_is_found_by_its_content(tmp_path: Path, clip: Path, context: Make) -> None:
     moved = shutil.move(run(clip, context()), tmp_path / "elsewhere.mp4")
     assert verify(Path(moved), context())["path"].endswith("clip-blurred.mp4")
+
+
+def test_reports_that_were_read_for_many_files_are_not_read_again(clip: Path, tmp_path: Path, context: Make) -> None:
+    """Else to verify thousands of photos would take the square of their number."""
+    result = Path(shutil.copy(run(clip, context()), tmp_path / "copy.mp4"))
+    reports = catalog.all_reports(context().options.output)
+    shutil.rmtree(context().options.output)
+    assert verify(result, context(), reports=reports) == reports[0]["blurred"]
 
 
 def test_a_report_elsewhere_can_be_named(tmp_path: Path, clip: Path, context: Make) -> None:

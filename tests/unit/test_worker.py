@@ -583,6 +583,24 @@ def test_who_saw_a_frame_that_was_replaced_during_a_solve_has_it_solved_again(
     assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.regions(5))
 
 
+@pytest.mark.parametrize("count", [None, "", '{"begun":0}', '{"begun":"7"}', '{"begun":null}'])
+def test_where_the_count_of_solves_was_lost_an_older_solve_is_not_taken_for_a_new_one(
+    job: Job, context: Make, count: str | None
+) -> None:
+    """As when the power fails before it is on the disk: the regions would stay those of the picture that was there."""
+    blur(job, context())
+    if count is None:
+        job.solves_path.unlink()
+    else:
+        job.solves_path.write_text(count)
+    images.write(job.frame_path(5), picture(faces=[(70, 40, 90, 60)]))
+    blur(job, context())
+    plan = job.plan()
+    assert plan is not None
+    assert job.is_solved(plan)
+    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.regions(5))
+
+
 def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(
     job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

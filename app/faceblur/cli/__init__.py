@@ -174,12 +174,14 @@ def verify(ctx: click.Context, outputs: Sequence[Path], report: Path | None, jso
     """Check finished files again, against the report of the job that made them."""
     import json
 
+    from faceblur import catalog
     from faceblur.verify import verify
 
     context = begin(ctx, {})
+    reports = [] if report else catalog.all_reports(context.options.output)
 
     def one(path: Path) -> None:
-        made = verify(path, context, report)
+        made = verify(path, context, report, reports)
         click.echo(json.dumps(made) if json_ else f"{path}: as it was made, SHA-256 {made['sha256']}")
 
     each(context, outputs, one)
