@@ -1,5 +1,6 @@
 """The same steps without frame files: one pass over the source makes the evidence, a second one the finished video."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -164,9 +165,15 @@ class _Pass:
 
     def _moved(self, log: Log) -> Iterator[_Due]:
         """Frames and the detectors that have to look at them, once it is known whether a shot begins or ends there."""
-        frames, again = tee(self._measured(log))
-        looks = self._looks(((seen.frame.pts, begins) for seen, begins in again), self.footage.time_base)
-        for (seen, _), look in zip(frames, looks, strict=True):
+        waiting: deque[_Seen] = deque()  # and no tee of frames: it holds on to what was taken, 57 at a time
+
+        def times() -> Iterator[tuple[int, bool]]:
+            for seen, begins in self._measured(log):
+                waiting.append(seen)
+                yield seen.frame.pts, begins
+
+        for look in self._looks(times(), self.footage.time_base):
+            seen = waiting.popleft()
             yield seen, self._due(seen.number, *look, seen.shows)
 
     def _measured(self, log: Log) -> Iterator[tuple[_Seen, bool]]:

@@ -3,6 +3,7 @@
 That evidence, regions and pictures are those of frames is in test_faithful.
 """
 
+import gc
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from faceblur.context import Context
 from faceblur.detectors import network
 from faceblur.detectors.base import Rows
 from faceblur.detectors.null import Null
-from faceblur.direct import DirectFilm, direct, shown
+from faceblur.direct import DirectFilm, _Seen, direct, shown
 from faceblur.errors import IncompleteError, Interrupted, SourceError, UsageError
 from faceblur.job import DirectJob, Job
 from faceblur.options import PRESETS
@@ -232,6 +233,20 @@ def test_a_detector_that_fails_names_the_frame(clip: Path, context: Make, monkey
     monkeypatch.setattr(Null, "rows", fail)
     with pytest.raises(IncompleteError, match=r"null failed on frame 1: RuntimeError: out of memory"):
         direct(clip, context())
+
+
+def test_frames_are_let_go_once_they_were_looked_at(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    def rows(self: Null, image: object) -> Rows:
+        held.append(sum(isinstance(found, _Seen) for found in gc.get_objects()))
+        return np.empty((0, 5))
+
+    monkeypatch.setattr(Null, "rows", rows)
+    direct(write_clip(tmp_path / "input" / "clip.mp4", moving_face(60)), context(every=2))
+    assert max(held) < 10, held
 
 
 @pytest.mark.parametrize("every", [1, 2])
