@@ -2,7 +2,8 @@
 
 import io
 import struct
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from faceblur import media
 from faceblur.context import Context
 from faceblur.errors import MediaError, SourceError
 from faceblur.images import Image
+from faceblur.media.source import _with_next
 from faceblur.pipeline import run
 
 NTSC = Fraction(1001, 30000)
@@ -705,3 +707,19 @@ def test_progressive_frames_are_not_touched(tmp_path: Path) -> None:
     with av.open(str(path)) as container:
         for frame, raw in zip(read(path)[0], container.decode(video=0), strict=True):
             assert all(map(np.array_equal, media.planes(frame.frame), media.planes(raw)))
+
+
+def test_frames_are_let_go_once_the_next_was_read() -> None:
+    alive: weakref.WeakSet[Thing] = weakref.WeakSet()
+
+    def read() -> Iterator[Thing]:
+        for _ in range(100):
+            thing = Thing()
+            alive.add(thing)
+            yield thing
+
+    assert max(len(alive) for _ in _with_next(read())) <= 3
+
+
+class Thing:
+    """What can be counted."""

@@ -457,6 +457,10 @@ def _upright_size(width: int, height: int, rotation: int) -> tuple[int, int]:
 
 
 def _with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:
-    ahead, behind = itertools.tee(items)
-    next(ahead, None)
-    return itertools.zip_longest(behind, ahead)
+    """Each item with the one after it. Not with tee, which holds on to what was taken, 57 at a time."""
+    ahead = iter(items)
+    item = next(ahead, None)
+    while item is not None:
+        following = next(ahead, None)
+        yield item, following
+        item = following
