@@ -323,7 +323,8 @@ class DirectFilm(Film):
         if (frame.pts, frame.checksum) != expected:
             raise SourceError(
                 f"{self.reader.path}: frame {number} is another than when faces were looked for; "
-                f"run `faceblur clean {self.job.name}` and start again"
+                f"run `faceblur clean {self.job.name}` and start again, or without --no-frames where a damaged file "
+                f"looks different each time"
             )
 
     def _blurred(
