@@ -6,6 +6,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from faceblur.domain import digest
+
 # For a detector at a size of the picture, the five constants of
 #     log-odds = b0 + b1·L + b2·z + b3·z² + b4·L·z, where L = logit(score) and z = log2(size / 32 px),
 # fit to 250 labelled photos of WIDER FACE (validation); scripts/fit_calibration does so now for three of them. A size
@@ -49,6 +51,11 @@ _A_SIZE = re.compile(r"auto|[\d.]*|\d+x\d+")
 _PLAIN = (0.0, 1.0, 0.0, 0.0, 0.0)  # for a detector that nobody has measured: its score is taken for a probability
 _SIZES_PX = (8.0, 256.0)  # beyond these next to nothing was labelled: what is larger or smaller counts as this
 _SURE = 1e-9  # closer to 0 or 1 than this no probability is
+
+
+def version() -> str:
+    """Another one when any of the constants is."""
+    return digest(_CONSTANTS)
 
 
 def log_odds(detector: str, scores: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:

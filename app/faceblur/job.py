@@ -402,7 +402,7 @@ class Job:
             for e in self.evidence(plan)
         )
         tick = str(self.clock(plan).time_base)
-        return digest(temporal.VERSION, asdict(plan.settings), decisions, tick, list(seen))
+        return digest(temporal.version(), asdict(plan.settings), decisions, tick, list(seen))
 
     def is_solved(self, plan: Plan) -> bool:
         """Whether the regions on disk are those of the evidence, decisions and settings of now."""
@@ -415,7 +415,7 @@ class Job:
 
     def asked(self, plan: Plan, decisions: str) -> str:
         """The digest of what a solve is told besides the evidence; `decisions` is their text."""
-        return digest(temporal.VERSION, plan.to_json(), decisions)
+        return digest(temporal.version(), plan.to_json(), decisions)
 
     def answers(self, plan: Plan, since: int) -> bool:
         """Whether the last solve was of this plan and the decisions of now, and began after `since` others had.

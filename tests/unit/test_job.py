@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import GREEN, picture, write_clip
-from faceblur import images, media, options
+from faceblur import calibration, images, media, options
 from faceblur.catalog import find_job
 from faceblur.context import Context
 from faceblur.domain import Box, Doubt, Json, Region
@@ -250,6 +250,14 @@ def test_no_region_changes_when_only_doubts_do(solved: Job) -> None:
     after = solved.solution()
     assert {k for k in after if after[k] != before[k]} == {"doubts", "solve"}
     assert after["regions"] == 12
+
+
+def test_other_constants_of_calibration_have_all_solved_again(solved: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = solved.plan()
+    assert plan
+    assert solved.is_solved(plan)
+    monkeypatch.setitem(calibration._CONSTANTS, "null", (0.5, 1.0, 0.0, 0.0, 0.0))
+    assert not solved.is_solved(plan)
 
 
 def test_no_frame_is_rendered_again_when_only_doubts_change(solved: Job, context: Make) -> None:

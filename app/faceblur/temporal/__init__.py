@@ -17,7 +17,7 @@ from fractions import Fraction
 import numpy as np
 
 from faceblur import calibration
-from faceblur.domain import Box, Decision, Detection, Doubt, Points, Region
+from faceblur.domain import Box, Decision, Detection, Doubt, Points, Region, digest
 from faceblur.temporal.doubts import doubts
 from faceblur.temporal.heads import stand_ins
 from faceblur.temporal.links import link
@@ -25,10 +25,10 @@ from faceblur.temporal.outlines import outlines
 from faceblur.temporal.shots import CUT, Evidence, Indices, Shot, shots
 from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, follow
 
-__all__ = ["CUT", "Evidence", "Settings", "Solved", "regions", "solve", "unheard"]
+__all__ = ["CUT", "Evidence", "Settings", "Solved", "regions", "solve", "unheard", "version"]
 
 _OUTSIDE = "decision {} lies outside the picture"
-VERSION = 4  # part of every stamp: count up when the regions change
+_VERSION = 4  # count up when the regions change, other than by calibration
 _MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
 _AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
 _LEAST_PX = 6.0  # the smallest margin: where a small face is between two looks is known to a few pixels only
@@ -60,6 +60,11 @@ class Solved:
     number: int
     regions: tuple[Region, ...]
     doubts: tuple[Doubt, ...] = ()
+
+
+def version() -> str:
+    """Part of every stamp: another one when the same evidence would give other regions."""
+    return digest(_VERSION, calibration.version())
 
 
 def solve(
