@@ -167,7 +167,7 @@ def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
         return Viewed(full, models[pairs[0][0]], pairs[0][1])
     viewed = [Viewed(f"{row}@{view}", models[row], view) for row, view in pairs]
     enough = ENSEMBLES[full].enough if full in ENSEMBLES else ""
-    return Ensemble(full, viewed, next((i for i, member in enumerate(viewed) if member.name == enough), None))
+    return Ensemble(full, viewed, [member.name for member in viewed].index(enough) if enough else None)
 
 
 def _views(name: str) -> tuple[str, ...]:
