@@ -46,7 +46,7 @@ def direct(source: Path, context: Context, called: str = "") -> Path:
 def _opened(path: Path, wanted: media.Recipe, *, accept_damaged: bool) -> Photo | media.Reader:
     if stills.is_still(path):
         return Photo(path, wanted, accept_damaged=accept_damaged)
-    return media.Reader(path, media.probe(path), wanted, steady=accept_damaged)
+    return media.Reader(path, media.probe(path), wanted)
 
 
 def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, context: Context) -> Path:

@@ -24,8 +24,8 @@ _BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips a
 def split(source: Path, context: Context) -> Job:
     """Write the frames of a source that are not there yet, and their times. Returns the job."""
     catalog.check_source(source)
-    sha256, accepted = context.sha256(source), context.options.damaged == "accept"
-    reader = media.Reader(source, media.probe(source), recipe(context.options), steady=accepted)
+    sha256 = context.sha256(source)
+    reader = media.Reader(source, media.probe(source), recipe(context.options))
     with claimed(source, sha256, context, Job) as job:
         _split(job, begun(source, sha256, reader, context.options), reader, context)
         return job

@@ -20,6 +20,7 @@ from PIL import Image, ImageSequence
 from faceblur.domain import Json
 from faceblur.errors import SourceError
 from faceblur.images import Pixels, is_animated_webp
+from faceblur.media import ffv1
 from faceblur.media.containers import FAMILIES
 from faceblur.media.fields import deinterlaced
 from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
@@ -196,17 +197,17 @@ def probe(path: Path) -> Video:
 class Reader:
     """The frames of a video in order of time, upright, one pass; several passes may be asked for with `again`.
 
-    With `steady` one thread decodes: what several make up for damaged parts differs from pass to pass.
+    One thread decodes. With several, FFmpeg hands on a frame of H.264 before it knows what is wrong with it, so that
+    now and then a damaged file passes as whole, and what is made up for damaged parts differs from pass to pass.
 
     After the pass `damaged` counts what could not be decoded, was marked corrupt, or is missing at the end, and
     `moved` the time stamps that had to be made up or moved because they did not rise.
     """
 
-    def __init__(self, path: Path, video: Video, recipe: Recipe = Recipe(), *, steady: bool = False) -> None:
+    def __init__(self, path: Path, video: Video, recipe: Recipe = Recipe()) -> None:
         self.path = path
         self.video = video
         self.recipe = recipe
-        self.steady = steady
         self.damaged = 0
         self.moved = 0
         self._last: int | None = None
@@ -230,7 +231,7 @@ class Reader:
 
     def again(self) -> "Reader":
         """The same frames, for another pass."""
-        return Reader(self.path, self.video, self.recipe, steady=self.steady)
+        return Reader(self.path, self.video, self.recipe)
 
     def __iter__(self) -> Iterator[Timed]:
         frames, rotation = self._timed(), self.video.rotation
@@ -256,10 +257,7 @@ class Reader:
         """
         with opened(self.path) as container:
             stream = container.streams[self.video.stream]
-            if self.steady:
-                stream.codec_context.thread_count = 1
-            else:
-                stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = 1
             seeked = first is not None and _went(container, stream, first - 2 * step * self.video.interlaced)
             frames = self._frames(container, stream, seeked=seeked)
             head = next(frames, None) if seeked else None
@@ -274,13 +272,14 @@ class Reader:
         end, count = Fraction(0), 0
         lead: list[int] = []  # the times of what comes before the first key frame, in a file that begins in the middle
         begun = seeked
+        checked = stream.codec_context.name == "ffv1" and stream.codec_context.extradata  # versions before 3 have none
 
         def seen(packet: Any) -> None:
             nonlocal end, count, begun
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
             if packet.stream_index == stream.index:
-                self.damaged += packet.is_corrupt
+                self.damaged += packet.is_corrupt or bool(checked and packet.size and not ffv1.is_whole(bytes(packet)))
                 count += packet.size > 0 or packet.dts is not None
                 begun = begun or packet.is_keyframe or packet.is_discard
                 if not begun and packet.pts is not None:
