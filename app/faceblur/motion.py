@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceblur.domain import Motion
-from faceblur.images import Image
+from faceblur.images import Image, resized
 
 Points = NDArray[Any]  # (N, 1, 2) float32: x and y
 
-VERSION = 2  # part of every stamp: count up when the numbers change
+VERSION = 3  # part of every stamp: count up when the numbers change
 
 _SIDE = 480  # px of the longer side of the small picture; motion is measured there
 _CORNERS = 300
@@ -26,10 +26,10 @@ _ZOOM = (0.8, 1.25)  # from one frame to the next; anything else is no camera's 
 
 def small(image: Image) -> Image:
     """The (h, w) uint8 grey picture that `between` compares, of a (H, W, 3) uint8 BGR image."""
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     scale = min(1.0, _SIDE / max(grey.shape))
     size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return resized(grey, size)
 
 
 def between(before: Image, after: Image, width: int) -> Motion:

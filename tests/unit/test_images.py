@@ -79,6 +79,20 @@ def test_a_plain_image_is_given_back_as_it_is() -> None:
     assert np.array_equal(images.plain(image, 16), image)
 
 
+def test_much_smaller_a_fine_pattern_is_grey() -> None:
+    """Where each pixel is made of two by two others alone, it shows the few that it happens to fall on."""
+    fine = (np.indices((90, 100)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    small = images.resized(np.dstack([fine] * 3), (20, 18))
+    assert small.shape == (18, 20, 3)
+    assert np.ptp(small) < 10
+    assert np.abs(small.mean() - 127) < 2
+
+
+@pytest.mark.parametrize("size", [(200, 40), (100, 90), (7, 300), (1, 1)])
+def test_a_resized_picture_has_the_size_asked_for(size: tuple[int, int]) -> None:
+    assert images.resized(picture(100, 90), size).shape == (size[1], size[0], 3)
+
+
 def test_plain_drops_alpha_and_depth() -> None:
     image = picture()
     deep = image.astype(np.uint16) * 257

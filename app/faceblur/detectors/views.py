@@ -5,13 +5,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import cv2
 import numpy as np
 
 from faceblur.detectors.base import Detector, Rows, nms
 from faceblur.detectors.tiles import Part, stitch, within
 from faceblur.errors import UsageError
-from faceblur.images import Image
+from faceblur.images import Image, resized
 
 # Gives pictures to be looked at one after the other, gets the rows of each, and ends with those of the whole.
 Looks = Generator[Image, Rows, Rows]
@@ -131,7 +130,7 @@ class Viewed(Detector):
         factor = self._view.factor(width, height)
         step = self._inner.step
         size = (_to_step(width * factor, step), _to_step(height * factor, step))
-        rows = yield from self._tiled(image if size == (width, height) else _resized(image, size))
+        rows = yield from self._tiled(image if size == (width, height) else resized(image, size))
         rows[:, [0, 2]] *= width / size[0]
         rows[:, [1, 3]] *= height / size[1]
         return rows
@@ -156,13 +155,6 @@ def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:
     for i in range(count):
         start = (length - side) * i // max(count - 1, 1)
         yield start, start + side
-
-
-def _resized(image: Image, size: tuple[int, int]) -> Image:
-    shrunk = size[0] * size[1] < image.shape[0] * image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR).astype(
-        np.uint8, copy=False
-    )
 
 
 def _to_step(pixels: float, step: int) -> int:
