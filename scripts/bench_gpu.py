@@ -129,7 +129,7 @@ def decoded(clip: Path, hwaccel: HWAccel | None) -> tuple[list[av.VideoFrame], f
     """All frames of a clip in the memory of the processor, and the seconds it took."""
     began = time.monotonic()
     with av.open(clip, hwaccel=hwaccel) as container:
-        container.streams.video[0].thread_type = "AUTO"
+        container.streams.video[0].codec_context.thread_count = 1
         frames = list(container.decode(video=0))
     return frames, time.monotonic() - began
 
