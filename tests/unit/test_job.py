@@ -256,8 +256,10 @@ def test_other_constants_of_calibration_have_all_solved_again(solved: Job, monke
     plan = solved.plan()
     assert plan
     assert solved.is_solved(plan)
+    assert solved.answers(plan, 0)
     monkeypatch.setitem(calibration._CONSTANTS, "null", (0.5, 1.0, 0.0, 0.0, 0.0))
     assert not solved.is_solved(plan)
+    assert not solved.answers(plan, 0)
 
 
 def test_no_frame_is_rendered_again_when_only_doubts_change(solved: Job, context: Make) -> None:

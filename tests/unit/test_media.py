@@ -399,21 +399,19 @@ def test_scrambled_bytes_in_the_middle_are_damage(tmp_path: Path, name: str) -> 
     assert damage(path) > 0
 
 
-def test_damage_is_counted_alike_in_every_pass(tmp_path: Path) -> None:
-    """With several threads, FFmpeg hands on a frame of H.264 now and then before it knows that it is damaged."""
-    whole = write_clip(tmp_path / "clip.mp4", moving_face(8, 64, 48), options={"bf": "2", "g": "8"})
-    with av.open(str(whole)) as container:
-        middles = [packet.pos + packet.size * 3 // 10 for packet in container.demux(video=0) if packet.size]
-    counts = set()
-    for middle in middles:
-        data = bytearray(whole.read_bytes())
-        data[middle] ^= 0x10
-        flipped = tmp_path / "flipped.mp4"
-        flipped.write_bytes(data)
-        passes = {damage(flipped) for _ in range(80)}
-        assert len(passes) == 1
-        counts |= passes
-    assert max(counts) > 0
+@pytest.mark.parametrize("tenth", [1, 3])
+def test_damage_is_counted_alike_in_every_pass(tmp_path: Path, tenth: int) -> None:
+    """With several threads, FFmpeg hands on a frame of H.264 now and then before it knows that it is damaged.
+
+    That is so for what is decoded last: with two threads in a sixth of the passes, in fewer where pictures are tiny.
+    """
+    flipped = write_clip(tmp_path / "flipped.mp4", moving_face(8, 320, 240), options={"bf": "2", "g": "8"})
+    with av.open(str(flipped)) as container:
+        last = [packet.pos + packet.size * tenth // 10 for packet in container.demux(video=0) if packet.size][-1]
+    data = bytearray(flipped.read_bytes())
+    data[last] ^= 0x10
+    flipped.write_bytes(data)
+    assert {damage(flipped) for _ in range(60)} == {1}
 
 
 def test_a_clip_trimmed_by_an_edit_list_is_not_damaged(tmp_path: Path) -> None:

@@ -7,6 +7,12 @@ _SIZE_BYTES = 3  # behind a slice stand its size and, where it has a checksum, a
 _CHECKED_BYTES = _SIZE_BYTES + 5
 _STARTS = (0, 0x79408C7A)  # version 4 may begin with the other one
 _ONES = 0xFFFFFFFF
+_VERSION_3 = b"\x4f\xb0"  # a header begins with its version, arithmetically coded: 2 lies below this, 3 and 4 above
+
+
+def has_sizes(header: bytes | None) -> bool:
+    """Whether frames behind a header are of version 3 or 4: 2 has no size behind the first slice, 0 and 1 no header."""
+    return bool(header and header >= _VERSION_3)
 
 
 def is_whole(packet: bytes) -> bool:

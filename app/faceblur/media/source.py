@@ -272,7 +272,7 @@ class Reader:
         end, count = Fraction(0), 0
         lead: list[int] = []  # the times of what comes before the first key frame, in a file that begins in the middle
         begun = seeked
-        checked = stream.codec_context.name == "ffv1" and stream.codec_context.extradata  # versions before 3 have none
+        checked = stream.codec_context.name == "ffv1" and ffv1.has_sizes(stream.codec_context.extradata)
 
         def seen(packet: Any) -> None:
             nonlocal end, count, begun

@@ -14,7 +14,7 @@ from faceblur.calibration import log_odds, probability
 from faceblur.detectors import null
 from faceblur.detectors.base import FLOOR, Detector, Rows
 from faceblur.detectors.ensemble import Ensemble, fuse
-from faceblur.domain import Detection
+from faceblur.domain import Box, Detection
 from faceblur.errors import UsageError
 from faceblur.images import Image
 
@@ -311,6 +311,12 @@ def test_one_beside_the_members_has_its_word_on_large_things_and_no_part_in_the_
 @pytest.mark.parametrize("score", [0, 0.4])
 def test_of_smaller_things_one_beside_the_members_is_not_heard(score: float) -> None:
     assert beside(SMALL, score, 0.8) == pytest.approx(score)
+
+
+def test_of_smaller_things_one_beside_the_members_does_not_move_the_box() -> None:
+    moved = (15.0, 15.0, 110.0, 110.0)
+    ensemble = Ensemble("together", [Fixed("m", [(SMALL, 0.4)])], Fixed("beside", [(moved, 0.8)]))
+    assert [found.box for found in ensemble.detect([picture(128, 128)])[0]] == [Box(*SMALL)]
 
 
 @pytest.mark.parametrize("name", [name for name, mix in detectors.ENSEMBLES.items() if mix.enough])

@@ -17,6 +17,13 @@ KINDS: list[dict[str, str]] = [
     {"level": "4", "strict": "-2"},
     {"level": "4", "strict": "-2", "slicecrc": "2"},
 ]
+UNCHECKED: list[dict[str, str]] = [
+    {"slicecrc": "0"},
+    {"level": "0"},
+    {"level": "1"},
+    {"level": "2", "strict": "-2", "slicecrc": "0"},
+    {"level": "2", "strict": "-2", "slicecrc": "0", "slices": "4"},
+]
 
 
 def encoded(path: Path, **options: str) -> list[bytes]:
@@ -46,7 +53,7 @@ def test_nothing_is_no_frame() -> None:
     assert not ffv1.is_whole(b"")
 
 
-@pytest.mark.parametrize("options", [*KINDS, {"level": "1"}, {"slicecrc": "0"}], ids=str)
+@pytest.mark.parametrize("options", [*KINDS, *UNCHECKED], ids=str)
 def test_a_whole_clip_has_no_damage(tmp_path: Path, options: dict[str, str]) -> None:
     path = tmp_path / "clip.mkv"
     encoded(path, **options)
