@@ -155,7 +155,7 @@ def probe(path: Path) -> Video:
     """The facts of the first real video stream; SourceError when there is none or the file cannot be read."""
     with opened(path) as container:
         stream = video_stream(container, path)
-        frame = next(_decoded(container, stream, lambda _: None), None)
+        frame = next(_decoded(container, stream, lambda _: True), None)
         if frame is None:
             raise SourceError(f"{path} holds no picture that can be decoded; is it a video, and whole?")
         rotation = round(frame.rotation / 90) * 90 % 360
@@ -200,7 +200,8 @@ class Reader:
     One thread decodes. With several, FFmpeg hands on a frame of H.264 before it knows what is wrong with it, so that
     now and then a damaged file passes as whole, and what is made up for damaged parts differs from pass to pass.
 
-    After the pass `damaged` counts what could not be decoded, was marked corrupt, or is missing at the end, and
+    After the pass `damaged` counts what could not be decoded, was marked corrupt, has a wrong checksum (with what
+    builds on it, and none of that is decoded), or is missing at the end, and
     `moved` the time stamps that had to be made up or moved because they did not rise.
     """
 
@@ -273,17 +274,22 @@ class Reader:
         lead: list[int] = []  # the times of what comes before the first key frame, in a file that begins in the middle
         begun = seeked
         checked = stream.codec_context.name == "ffv1" and ffv1.has_sizes(stream.codec_context.extradata)
+        broken = False  # here and up to the next key frame: FFmpeg would show what its memory held before
 
-        def seen(packet: Any) -> None:
-            nonlocal end, count, begun
+        def seen(packet: Any) -> bool:
+            nonlocal end, count, begun, broken
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
             if packet.stream_index == stream.index:
-                self.damaged += packet.is_corrupt or bool(checked and packet.size and not ffv1.is_whole(bytes(packet)))
+                if checked and packet.size:
+                    broken = not ffv1.is_whole(bytes(packet)) or (broken and not packet.is_keyframe)
+                    self.damaged += broken
+                self.damaged += packet.is_corrupt and not broken
                 count += packet.size > 0 or packet.dts is not None
                 begun = begun or packet.is_keyframe or packet.is_discard
                 if not begun and packet.pts is not None:
                     lead.append(packet.pts)
+            return not broken
 
         for frame in _decoded(container, stream, seen, self._failed):
             if lead and frame.pts is not None:  # what lies before the first picture could not be decoded
@@ -358,9 +364,12 @@ def video_stream(container: Any, path: Path) -> Any:
 
 
 def _decoded(
-    container: Any, stream: Any, seen: Callable[[Any], None], failed: Callable[[], None] = lambda: None
+    container: Any, stream: Any, seen: Callable[[Any], bool], failed: Callable[[], None] = lambda: None
 ) -> Iterator[Any]:
-    """The frames of `stream`. `seen` gets every packet of the file, `failed` is called for what cannot be decoded."""
+    """The frames of `stream`. `seen` gets every packet of the file and says whether it may be decoded.
+
+    `failed` is called for what cannot be decoded.
+    """
     packets = container.demux()
     while True:
         try:
@@ -369,8 +378,8 @@ def _decoded(
             failed()
             packet = None
         if packet is not None:
-            seen(packet)
-            if not packet.size or packet.stream_index != stream.index:
+            wanted = seen(packet)
+            if not wanted or not packet.size or packet.stream_index != stream.index:
                 continue
         try:
             yield from stream.decode(packet)  # without a packet: the frames that the decoder holds back

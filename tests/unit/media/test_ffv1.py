@@ -62,13 +62,23 @@ def test_a_whole_clip_has_no_damage(tmp_path: Path, options: dict[str, str]) -> 
     assert reader.damaged == 0
 
 
-def test_a_frame_with_a_wrong_checksum_counts_as_damaged(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mkv"
-    packets = encoded(path)
+def flipped(path: Path, *numbers: int, **options: str) -> media.Reader:
+    """A reader of a clip with one changed bit in each of the frames of these numbers, from 0."""
+    packets = encoded(path, **options)
     data = bytearray(path.read_bytes())
-    for packet in (packets[1], packets[3]):
+    for packet in (packets[number] for number in numbers):
         data[data.index(packet) + len(packet) // 2] ^= 1
     path.write_bytes(data)
-    reader = media.Reader(path, media.probe(path))
-    assert len(list(reader)) == 6
+    return media.Reader(path, media.probe(path))
+
+
+def test_a_frame_with_a_wrong_checksum_is_damaged_and_not_shown(tmp_path: Path) -> None:
+    reader = flipped(tmp_path / "clip.mkv", 1, 3, g="1")
+    assert [round(frame.pts * reader.time_base * 25) for frame in reader] == [0, 2, 4, 5]
     assert reader.damaged == 2
+
+
+def test_what_builds_on_a_wrong_frame_is_damaged_up_to_the_next_key_frame(tmp_path: Path) -> None:
+    reader = flipped(tmp_path / "clip.mkv", 1, g="4")
+    assert [round(frame.pts * reader.time_base * 25) for frame in reader] == [0, 4, 5]
+    assert reader.damaged == 3
