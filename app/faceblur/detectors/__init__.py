@@ -81,9 +81,9 @@ _MANY = (
     *("centerface@0.25", "centerface@0.5@flip", "centerface@1@flip", "centerface@1.5", "centerface@2"),
     *("yunet.n@0.5@flip", "yunet.n@1@flip", "yunet.n@1.5", "yunet.n@2"),
 )
-# Under names that change when their views do. slow.1 is for videos, slow.3 for photos: there it covers 0.993
-# of 138 faces of 96 px and more in place of 0.978, and hides 5.0 % of the picture for nothing in place of 4.7 %. lone.1
-# is for photos where there is CenterFace only: it covers 0.993 of these faces, for 3.8 %; centerface 0.957, for 3.4 %.
+# Under names that change when their views do. slow.1 is for videos, slow.3 for photos: there it covers 0.993 of 138
+# faces of 96 px and more in place of 0.978, and hides 5.0 % of the picture for nothing in place of 4.7 %. lone.1 is for
+# photos where there is CenterFace only: it covers 0.993 of these faces, for 3.8 %; centerface 0.957, for 3.4 %.
 ENSEMBLES = {
     "lone.1": Mix(("centerface",), enough="centerface@0.18"),
     "fast.1": Mix(("centerface@0.5", "yunet.n@1")),
@@ -175,8 +175,9 @@ def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
     if len(members) == 1 and not mix.enough:
         spec = Spec.parse(full)
         return Viewed(full, models[spec.row], spec.view)
-    enough = [member for member in members if member.name == mix.enough]
-    return Ensemble(full, members, *(enough if enough or not mix.enough else looks(mix.enough)))
+    beside = looks(mix.enough) if mix.enough else [None]
+    [enough] = [member for member in members if member.name == mix.enough] or beside
+    return Ensemble(full, members, enough)
 
 
 def _mix(name: str) -> Mix:
