@@ -121,7 +121,7 @@ def asking(folder: Path, **settings: object) -> tuple[Context, io.StringIO]:
 
 @pytest.mark.parametrize(
     ("settings", "asked"),
-    [({"detector": "slow"}, "slow.1"), ({"detector": "fast", "photos": True}, "fast.1")],
+    [({"detector": "slow"}, "slow.1"), ({"detector": "fast", "photos": True}, "fast.2")],
     ids=["slow", "fast, in photos"],
 )
 def test_a_presets_detector_that_cannot_be_had_is_replaced(bare: Path, settings: dict[str, object], asked: str) -> None:
@@ -158,7 +158,7 @@ def test_with_strict_nothing_is_replaced(bare: Path) -> None:
         asking(bare, detector="slow", strict=True)[0].equipped()
 
 
-@pytest.mark.parametrize("name", ["yunet", "slow.1", "fast.1", "slow+slow.1"])
+@pytest.mark.parametrize("name", ["yunet", "slow.1", "fast.2", "slow+slow.1"])
 def test_a_detector_asked_for_by_its_own_name_is_not_replaced(bare: Path, name: str) -> None:
     with pytest.raises(MissingError, match="the weights of"):
         asking(bare, detector=name)[0].equipped()

@@ -144,7 +144,7 @@ def test_all_tables_have_the_same_presets_for_the_same_kinds(presets: dict[str, 
 
 
 def test_all_that_a_preset_may_stand_for_is_known() -> None:
-    assert {"centerface", "centerface@0.75", "fast.1", *PRESETS["fast"].values()} == set(stands_for("fast"))
+    assert {"centerface", "centerface@0.75", "fast.2", *PRESETS["fast"].values()} == set(stands_for("fast"))
 
 
 def test_a_preset_and_a_detector_are_united() -> None:

@@ -4,7 +4,7 @@ Boxes are merged by weighted boxes fusion (Solovyev et al., 2021, arXiv:1910.133
 cluster is the mean of its members weighted by how likely each is, its score their sum over the number of members.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,13 +45,19 @@ class Ensemble(Detector):
         return max(member.at_once(width, height) for member in self._members)
 
     def batch(self, images: Sequence[Image]) -> list[Rows]:
-        found = [[_probable(member, rows) for rows in member.batch(images)] for member in self._members]
+        return self.together(images, {})
+
+    def together(self, images: Sequence[Image], known: Mapping[Detector, Sequence[Rows]]) -> list[Rows]:
+        """As `batch`, without asking those of the members whose rows for each of the pictures are `known`."""
+        if not images:
+            return []
+        found = [[probable(m, rows) for rows in known.get(m) or m.batch(images)] for m in self._members]
         return [self._fused(said) for said in zip(*found, strict=True)]
 
     def _fused(self, said: Sequence[Rows]) -> Rows:
         """One picture's rows, from those of each member."""
         rows, member = np.concatenate(said), np.repeat(np.arange(len(said)), [len(part) for part in said])
-        enough = (member == self._enough) & (_sizes(rows) >= _LARGE_PX)
+        enough = (member == self._enough) & (sizes(rows) >= _LARGE_PX)
         heard = enough | (member < self._votes)
         return fuse(rows[heard], member[heard], self._votes, enough[heard])
 
@@ -93,12 +99,12 @@ def _near(rows: Rows) -> Iterator[tuple[Indices, NDArray[np.float64]]]:
             yield alike, line[alike]
 
 
-def _probable(member: Detector, rows: Rows) -> Rows:
+def probable(member: Detector, rows: Rows) -> Rows:
     """The rows with probabilities for scores."""
-    odds = calibration.log_odds(member.name, rows[:, 4], _sizes(rows))
+    odds = calibration.log_odds(member.name, rows[:, 4], sizes(rows))
     return np.column_stack([rows[:, :4], 1 / (1 + np.exp(-odds)), rows[:, 5:]])
 
 
-def _sizes(rows: Rows) -> NDArray[np.float64]:
+def sizes(rows: Rows) -> NDArray[np.float64]:
     """(N,) the square roots of the areas, in pixels."""
     return np.asarray(np.sqrt(np.prod(np.maximum(rows[:, 2:4] - rows[:, :2], 0), axis=1)))

