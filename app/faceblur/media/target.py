@@ -158,9 +158,11 @@ def _frame(picture: Pixels | av.VideoFrame, encoding: Encoding) -> av.VideoFrame
     if not isinstance(picture, av.VideoFrame):
         return frame_of(picture, encoding.pixel_format, encoding.colour)
     # A copy without side data: captions, user data and display matrices of the source would be encoded too.
-    # Where a source is damaged, samples of 10 bits may be above 1023: x264 ends the whole process over them.
-    highest = (1 << Layout.of(picture.format.name).depth) - 1
-    frame = from_planes([np.minimum(plane, plane.dtype.type(highest)) for plane in planes(picture)], picture)
+    arrays, highest = planes(picture), (1 << Layout.of(picture.format.name).depth) - 1
+    if highest < np.iinfo(arrays[0].dtype).max:
+        # Where a source is damaged, samples of 10 bits may be above 1023: x264 ends the whole process over them.
+        arrays = [np.minimum(plane, plane.dtype.type(highest)) for plane in arrays]
+    frame = from_planes(arrays, picture)
     frame = converted(frame, (frame.width, frame.height), encoding.pixel_format, encoding.colour)
     frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace = encoding.colour
     return frame
