@@ -16,6 +16,8 @@ from av.codec.context import Flags
 
 from faceblur.context import Context
 from faceblur.images import Image
+from faceblur.images import write as write_picture
+from faceblur.job import Job
 from faceblur.options import Options
 from faceblur.pipeline import run
 
@@ -181,3 +183,12 @@ def blurred(context: Callable[..., Context]) -> RUN:
 def clip(tmp_path: Path) -> Path:
     """input/clip.mp4: twelve frames at 25 a second with a moving painted face, and sound."""
     return write_clip(tmp_path / "input" / "clip.mp4", moving_face(12), sound=True)
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Job:
+    """A folder of numbered frames from elsewhere, 7 to 11."""
+    folder = tmp_path / "input" / "mine"
+    for number in range(7, 12):
+        write_picture(folder / f"frame_{number:010}.png", picture(faces=[(8, 8, 24, 24)], seed=number))
+    return Job("mine", tmp_path / "input", tmp_path / "output")

@@ -49,8 +49,7 @@ def assemble(job: Job, context: Context) -> Path:
     """
     target = finish(job, FrameFilm(job, context), context)
     if context.options.frames == "delete":
-        job.remove_source_frames()
-        job.remove_rendered_frames()
+        job.remove_frames()
     return target
 
 
@@ -69,7 +68,7 @@ def finish(job: Job, rendition: Rendition, context: Context) -> Path:
         assembly.tell(target)
         if context.profile:
             spent = context.profile.facts()
-            job.write_report(job.report() | {"profile": spent})
+            job.reports.write(job.reports.last() | {"profile": spent})
             context.progress.say("\n".join(profile.lines(spent)))
     return target
 
@@ -97,7 +96,7 @@ class Output:
         if self.context.options.mirror and not self._fits(target):
             target = target.with_name(target.name + usual.suffix)
         self.rendition.check(target)
-        origin = self.job.origin()
+        origin = self.job.frames.origin()
         source = self.job.source_path(origin) if origin else None
         if source and source.exists() and target.exists() and target.samefile(source):
             raise UsageError(f"{target} is the source itself; name another output with -o")
@@ -120,14 +119,14 @@ class Output:
 
     @property
     def source_sha256(self) -> str | None:
-        origin = self.job.origin()
+        origin = self.job.frames.origin()
         return origin.sha256 if origin else None
 
     def made(self, kind: str, target: Path) -> Json:
         """What the reports tell of the file at `target`; empty unless this job made it from this source."""
         if not target.is_file():
             return {}
-        made = self.job.made(kind, target, self.context.sha256(target))
+        made = self.job.reports.made(kind, target, self.context.sha256(target))
         return made if made.get("source") == self.source_sha256 else {}
 
     def told(self, target: Path) -> str:
@@ -154,7 +153,7 @@ class _Assembly:
         made = self.output.made(kind, target)
         if made.get("request") == request:
             made |= {"path": self.output.told(target)}
-            self.job.write_report(self.job.report() | self.facts | {kind: made})
+            self.job.reports.write(self.job.reports.last() | self.facts | {kind: made})
         else:
             self._write(kind, stamps, request, target)
         if kind == "debug":
@@ -171,7 +170,7 @@ class _Assembly:
         unfollowed = sum(doubt["weight"] >= 1 for doubt in facts["doubts"])
         if unfollowed:
             self.context.progress.warn(
-                f"{unfollowed} decisions could not be followed; see doubts in {self.job.report_path}"
+                f"{unfollowed} decisions could not be followed; see doubts in {self.job.reports.path}"
             )
         likely = sum(doubt["weight"] >= _WORTH_A_LOOK for doubt in facts["doubts"]) - unfollowed
         if likely:
@@ -187,7 +186,7 @@ class _Assembly:
         The report goes first and names what it replaces, so that after a crash between the two the file that is there
         is still known to be ours.
         """
-        began, before = time.monotonic(), self.job.report()
+        began, before = time.monotonic(), self.job.reports.last()
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
             try:
@@ -199,7 +198,7 @@ class _Assembly:
             facts |= {"replaces": self.output.made(kind, target).get("sha256"), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}
             steps = before.get("steps", {}) | self.context.progress.spent.get(self.job.name, {})
-            self.job.write_report(before | self.facts | {kind: facts, "steps": steps})
+            self.job.reports.write(before | self.facts | {kind: facts, "steps": steps})
 
 
 class FrameFilm(Film):
@@ -211,7 +210,7 @@ class FrameFilm(Film):
         due = []
         for number in plan.numbers:
             self.context.stop.check()
-            if not self.job.is_rendered(plan, number):
+            if not self.job.pictures.is_rendered(plan, number):
                 due.append(number)
         if due:
             raise IncompleteError(f"{self.job.name}: not blurred, cut or outdated: {naming(due)}; run blur again")
@@ -219,7 +218,7 @@ class FrameFilm(Film):
 
     def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[images.Pixels]:
         """The rendered frames, each with the stamp it must have, also if somebody works on them right now."""
-        path_of = self.job.blurred_path if kind == "blurred" else self.job.debug_path
+        path_of = self.job.pictures.blurred_path if kind == "blurred" else self.job.pictures.debug_path
         name = "assemble" if kind == "blurred" else "assemble debug"
 
         def read(wanted: tuple[int, str]) -> images.Pixels:

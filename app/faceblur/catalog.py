@@ -22,7 +22,7 @@ def all_jobs(input_folder: Path, output_folder: Path) -> list[Job]:
 def all_reports(output_folder: Path) -> list[Json]:
     """What is told of every output of every job, also of those of which only that is left."""
     names = sorted(_folders(output_folder))
-    return [report for name in names for report in Job(name, output_folder, output_folder).reports()]
+    return [report for name in names for report in Job(name, output_folder, output_folder).reports.all()]
 
 
 def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
@@ -31,11 +31,11 @@ def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
     homes = (input_folder.resolve(), output_folder.resolve())
     name = path.resolve().name if path.is_dir() and path.resolve().parent in homes else argument
     for job in all_jobs(input_folder, output_folder):
-        origin = job.origin() if path.is_file() else None
+        origin = job.frames.origin() if path.is_file() else None
         if job.name == name or (origin and _same_file(job.source_path(origin), path)):
             return job
     elsewhere = Job(path.resolve().name, input_folder, output_folder, path.resolve())
-    if path.is_dir() and elsewhere.exists():
+    if path.is_dir() and elsewhere.frames.exist():
         return elsewhere
     if name == Path(name).name != ".." and (left := Job(name, input_folder, output_folder)).was_worked_on():
         return left
@@ -52,9 +52,9 @@ def job_for(
     """
     for name in (stem := called or job_name(source), f"{stem}-{sha256[:8]}"):
         job = make(name, input_folder, output_folder)
-        if job.frames_folder.is_file():  # a source without an ending, say
+        if job.frames.folder.is_file():  # a source without an ending, say
             continue
-        origins = [other.origin() for other in _existing(name, input_folder, output_folder)]
+        origins = [other.frames.origin() for other in _existing(name, input_folder, output_folder)]
         if all(origin and origin.sha256 == sha256 for origin in origins):
             return job
         if any(origin and _same_file(job.source_path(origin), source) for origin in origins):
@@ -92,7 +92,7 @@ def _folders(folder: Path) -> list[str]:
 
 def _existing(name: str, input_folder: Path, output_folder: Path) -> list[Job]:
     """The job of that name with frames, and the one without, as far as there are such."""
-    return [job for kind in (Job, DirectJob) if (job := kind(name, input_folder, output_folder)).exists()]
+    return [job for kind in (Job, DirectJob) if (job := kind(name, input_folder, output_folder)).frames.exist()]
 
 
 def _same_file(a: Path, b: Path) -> bool:

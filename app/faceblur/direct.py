@@ -50,11 +50,11 @@ def _opened(path: Path, wanted: media.Recipe, *, accept_damaged: bool) -> Photo 
 
 
 def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, context: Context) -> Path:
-    before = job.origin()
+    before = job.frames.origin()
     if before and before.identity == origin.identity and before.state == "complete":
         origin = before
     else:
-        job.write_origin(origin)
+        job.frames.write_origin(origin)
     if isinstance(footage, Photo):
         context = replace(context, options=replace(context.options, photos=True))
     rendition = _rendition(job, footage, context)
@@ -112,7 +112,7 @@ class _Pass:
         """Whether anything is to be found out that only pictures tell."""
         if self.origin.state != "complete":
             return True
-        moved = [None, *map(self.job.motion, self.job.frame_numbers()[1:])]
+        moved = [None, *map(self.job.evidence.motion, self.job.frames.numbers()[1:])]
         if not all(moved[1:]):
             return True
         clock = self.origin.shown
@@ -142,7 +142,7 @@ class _Pass:
                 step.advance(len(batch), faces)
                 self.context.progress.update(step)
             step.total = max(len(log.pts), 1)
-        self.job.write_origin(log.complete(self.job, self.context))
+        self.job.frames.write_origin(log.complete(self.job, self.context))
 
     @property
     def _stride(self) -> int:
@@ -209,11 +209,11 @@ class _Pass:
     def _motion(self, before: _Seen, seen: _Seen) -> Motion:
         """How the camera moved from one frame to the next: what is stored, or measured and stored now."""
         of = (before.shows, seen.shows)
-        found = self.job.motion(seen.number, of)
+        found = self.job.evidence.motion(seen.number, of)
         if found is None:
             with self.context.timed("motion"):
                 found = motion.between(before.small, seen.small, self.footage.size[0])
-            self.job.write_motion(seen.number, found, of)
+            self.job.evidence.write_motion(seen.number, found, of)
         return found
 
     @property
@@ -233,7 +233,7 @@ class _Pass:
         for name in self._names:
             chosen = end or self._pace(name) in paces
             planned = self.plan is not None and self.plan.covers(name, number, chosen=chosen)
-            if (planned or (chosen and name in self.own)) and not self.job.has_evidence(name, number, shows):
+            if (planned or (chosen and name in self.own)) and not self.job.evidence.has(name, number, shows):
                 due.append(name)
         return due
 
@@ -253,7 +253,7 @@ class _Pass:
                         f"{self.job.name}: {name} failed on {frames}: {type(error).__name__}: {error}"
                     ) from error
             for seen, said in zip(looked, found, strict=True):
-                self.job.write_evidence(name, seen.number, said, seen.shows)
+                self.job.evidence.write(name, seen.number, said, seen.shows)
                 faces += sum(d.score >= LIKELY for d in said)
         return faces
 
@@ -272,7 +272,7 @@ def _batches(frames: Iterator[_Due], together: int) -> Iterator[list[_Due]]:
 
 def shown(job: DirectJob, numbers: Sequence[int]) -> Iterator[tuple[int, images.Image]]:
     """(number, (H, W, 3) uint8 BGR) of some frames in order, decoded again; SourceError when they are others now."""
-    origin = job.origin()
+    origin = job.frames.origin()
     if origin is None or not numbers:
         return
     source, wanted = job.source_path(origin), set(numbers)
@@ -299,7 +299,7 @@ class DirectFilm(Film):
             number, frame = item
             with self.context.timed("convert"):
                 self._check(number, frame)
-            regions = self.job.regions(number)
+            regions = self.job.solution.regions(number)
             with self.context.timed("redact"):
                 picture, stamp = made(plan, number, frame, regions)
             if stamp != stamps[number - 1]:
@@ -316,7 +316,7 @@ class DirectFilm(Film):
 
     def _check(self, number: int, frame: media.Timed) -> None:
         """SourceError unless this is the frame that was looked at under this number."""
-        origin = self.job.origin()
+        origin = self.job.frames.origin()
         expected = None
         if origin and number <= len(origin.checksums):
             expected = (origin.shown.pts[number - 1] + origin.offset, origin.checksums[number - 1])
@@ -335,10 +335,10 @@ class DirectFilm(Film):
             depth, limited = self.reader.video.depth, picture.color_range != media.FULL
             hidden = redact_planes(media.planes(picture), regions, plan.look, depth=depth, limited=limited)
             picture = media.from_planes(hidden, picture)
-        return picture, self.job.blurred_stamp(plan, number, regions)
+        return picture, self.job.pictures.blurred_stamp(plan, number, regions)
 
     def _debug(
         self, plan: Plan, number: int, frame: media.Timed, regions: tuple[Region, ...]
     ) -> tuple[media.Picture, str]:
-        seen, shown = self.job.detections(plan, number), images.plain(frame.image, self.reader.video.colour[2])
-        return overlay.debug(shown, number, seen, regions), self.job.debug_stamp(plan, number)
+        seen, shown = self.job.watch.detections(plan, number), images.plain(frame.image, self.reader.video.colour[2])
+        return overlay.debug(shown, number, seen, regions), self.job.pictures.debug_stamp(plan, number)

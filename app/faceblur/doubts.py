@@ -20,7 +20,7 @@ _AROUND = 1.0  # how much of the frame is shown around a doubtful box, as a shar
 
 def ranked(job: Job, limit: int | None = None) -> list[Json]:
     """The doubts of a solved job: frame, time in seconds, box, reason and weight of each, the weightiest first."""
-    solution = job.solution()
+    solution = job.solution.summary()
     if solution.get("format") != FORMAT:  # of nobody, or of an older version, whose doubts are others
         raise IncompleteError(f"the regions of {job.name} are not solved yet: run blur first")
     return list(islice(solution["doubts"], limit))
@@ -61,13 +61,13 @@ def _frames(job: Job, numbers: Sequence[int], path: Path) -> Iterator[tuple[int,
     if isinstance(job, DirectJob):
         yield from shown(job, numbers)
         return
-    lost = [number for number in numbers if not job.frame_path(number).exists()]
-    origin = job.origin()
+    lost = [number for number in numbers if not job.frames.path(number).exists()]
+    origin = job.frames.origin()
     if lost:
         advice = "run split again" if origin else "put them back"
         raise IncompleteError(f"{job.name} lacks {naming(lost)} of its source, to be shown in {path}; {advice}")
     for number in numbers:
-        yield number, images.plain(images.read(job.frame_path(number)), origin.video.colour[2] if origin else UNKNOWN)
+        yield number, images.plain(images.read(job.frames.path(number)), origin.video.colour[2] if origin else UNKNOWN)
 
 
 def _cell(frame: images.Image | None, place: int, doubt: Json) -> images.Image:

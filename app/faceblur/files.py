@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,16 @@ def make_folder(path: Path) -> None:
     """Make a folder and those above it, where they are missing. Raises OutputError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all that is in it, if it is there. Raises OutputError."""
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise output_error(path, error) from error
 

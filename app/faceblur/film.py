@@ -17,7 +17,7 @@ class Film:
     """The finished video of a job. Whoever has its pictures says so in `stamps` and `pictures`."""
 
     def __init__(self, job: Job, context: Context) -> None:
-        origin, fps = job.origin(), context.options.fps
+        origin, fps = job.frames.origin(), context.options.fps
         if origin is None and fps is None:
             raise UsageError(f"{job.name} is a folder of frames without times: say how many a second with --fps")
         if origin and fps and str(fps) != origin.recipe["fps"]:
@@ -28,7 +28,7 @@ class Film:
     @property
     def origin(self) -> Origin | None:
         """What is known of the source; None for frames from elsewhere."""
-        return self.job.origin()
+        return self.job.frames.origin()
 
     @cached_property
     def soundtrack(self) -> media.Soundtrack | None:
@@ -70,7 +70,7 @@ class Film:
         wish = media.Wish(o.codec, o.encoder, *((o.crf, o.preset) if ending else ()))
         if origin is None:
             first, _, width, height = self.job.extent()
-            layout = _layout(self.job.frame_path(first), o.codec)
+            layout = _layout(self.job.frames.path(first), o.codec)
             own = media.choose((width, height), ending=ending, wish=wish, layout=layout)
         else:
             width, height = origin.width, origin.height
@@ -122,11 +122,11 @@ class Film:
             )
 
     def clock(self, plan: Plan) -> media.Clock:
-        return self.job.clock(plan, self.context.options.fps)
+        return self.job.frames.clock(plan, self.context.options.fps)
 
     def stamps(self, plan: Plan, kind: str) -> list[str]:
         """The stamps that the pictures must have, in order; IncompleteError when their regions are not those of now."""
-        return self.job.stamps(plan, kind)
+        return self.job.pictures.stamps(plan, kind)
 
     def pictures(self, plan: Plan, kind: str, stamps: Sequence[str]) -> Iterator[media.Picture]:
         """The pictures, each of them made from what its stamp says."""

@@ -108,19 +108,19 @@ class Print:
         stills.check_target(target, self.photo.still)
 
     def about(self, plan: Plan, kind: str, target: Path) -> list[object]:
-        origin = self.job.origin()
+        origin = self.job.frames.origin()
         return ["photo", stills.VERSION, origin and origin.sha256, sorted(self.context.options.keep_metadata)]
 
     def stamps(self, plan: Plan, kind: str) -> list[str]:
         """What the picture is made from; IncompleteError when its regions are not those of now."""
-        return self.job.stamps(plan, kind)
+        return self.job.pictures.stamps(plan, kind)
 
     def write(self, path: Path, plan: Plan, kind: str, stamps: Sequence[str]) -> Json:
         """Write the photo, redacted, or without a region only stripped of its metadata, and read it again."""
         if kind == "debug":
             return self._write_debug(path, plan)
-        regions, still, keep = self.job.regions(1), self.photo.still, self.context.options.keep_metadata
-        if stamps != [self.job.blurred_stamp(plan, 1, regions)]:
+        regions, still, keep = self.job.solution.regions(1), self.photo.still, self.context.options.keep_metadata
+        if stamps != [self.job.pictures.blurred_stamp(plan, 1, regions)]:
             raise IncompleteError(f"the regions of {self.job.name} changed meanwhile: run again")
         image, stripped = still.image, False
         if regions:
@@ -133,7 +133,8 @@ class Print:
         return stills.verify(path, still, image, kept=keep, stripped=stripped) | {"changes": list(still.changes)}
 
     def _write_debug(self, path: Path, plan: Plan) -> Json:
-        [seen] = self.photo
-        picture = overlay.debug(images.plain(seen.image), 1, self.job.detections(plan, 1), self.job.regions(1))
+        [frame] = self.photo
+        seen, regions = self.job.watch.detections(plan, 1), self.job.solution.regions(1)
+        picture = overlay.debug(images.plain(frame.image), 1, seen, regions)
         files.write(path, images.encode(picture))
         return stills.measure(path)

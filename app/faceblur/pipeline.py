@@ -41,7 +41,7 @@ def sources(path: Path, context: Context) -> list[Source]:
     """
     if not path.is_dir() or _holds_frames(path, context.options):
         return [Source(path)]
-    own = {context.options.output.resolve(), *(j.frames_folder.resolve() for j in _jobs(context.options))}
+    own = {context.options.output.resolve(), *(j.frames.folder.resolve() for j in _jobs(context.options))}
     name = path.resolve().name
     out = context.options.out or context.options.output / f"{name}-blurred"
     found, others = [], 0
@@ -92,7 +92,7 @@ def run_source(source: str | Path, options: Options = Options()) -> Path:  # noq
 
 def _holds_frames(folder: Path, options: Options) -> bool:
     job = Job(folder.resolve().name, options.input, options.output, folder.resolve())
-    return job.exists()
+    return job.frames.exist()
 
 
 def _jobs(options: Options) -> list[Job]:
@@ -119,10 +119,10 @@ def clean(job: Job, what: str, detector: str | None = None) -> None:
     Raises IncompleteError while workers are at work on it.
     """
     with ExitStack() as held:
-        claimed = [job.split_claim] if job.origin_path.exists() else []
+        claimed = [job.split_claim] if job.frames.origin_path.exists() else []
         claimed += [job.claim_path(name) for name in ("plan", "assemble")] if job.folder.is_dir() else []
         ours = [held.enter_context(claim(path)) for path in claimed]
-        if not all(ours) or job.living():
+        if not all(ours) or job.workers.living():
             raise IncompleteError(f"{job.name} is being worked on; stop the workers first")
         _clean(job, what, detector)
 
@@ -132,8 +132,7 @@ def _clean(job: Job, what: str, detector: str | None) -> None:
         for name in _meant(job, detector):
             job.remove_detections(name)
     elif what == "frames":
-        job.remove_source_frames()
-        job.remove_rendered_frames()
+        job.remove_frames()
     elif what == "all":
         job.remove_all()
     else:

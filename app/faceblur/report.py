@@ -22,7 +22,7 @@ def facts(job: Job, plan: Plan) -> Json:
 
     IncompleteError before the first solve, or after one that did not come to its end.
     """
-    origin, solution = job.origin(), job.solution()
+    origin, solution = job.frames.origin(), job.solution.summary()
     if not solution:
         raise IncompleteError(f"the regions of {job.name} are not solved yet: run blur")
     source = None
@@ -73,7 +73,7 @@ def _hidden(job: Job, plan: Plan) -> Json:
 
 
 def _regions(job: Job, plan: Plan) -> Iterator[tuple[Region, ...]]:
-    return map(job.regions, plan.numbers)
+    return map(job.solution.regions, plan.numbers)
 
 
 def _share(regions: tuple[Region, ...], plan: Plan) -> float:

@@ -52,10 +52,10 @@ def recipe(options: Options) -> media.Recipe:
 
 
 def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
-    before = job.origin()
+    before = job.frames.origin()
     if before and before.identity == origin.identity and before.state == "complete":
         origin = before
-        if not set(range(1, len(before.shown.pts) + 1)) - set(job.frame_numbers()):
+        if not set(range(1, len(before.shown.pts) + 1)) - set(job.frames.numbers()):
             context.progress.detail(f"{job.name} is split already")
             return
     else:
@@ -132,16 +132,16 @@ def begun(source: Path, sha256: str, reader: Footage, options: Options) -> Origi
 
 def _clear(job: Job, before: Origin | None, origin: Origin) -> None:
     """Start anew, unless an unfinished split of the very same frames can go on. Killed here, the next run clears on."""
-    files.sweep(job.frames_folder)
+    files.sweep(job.frames.folder)
     if not (before and before.identity == origin.identity and before.state == "splitting"):
-        job.write_origin(replace(origin, state="clearing"))
-        job.remove_source_frames()
-        job.write_origin(origin)
+        job.frames.write_origin(replace(origin, state="clearing"))
+        job.frames.remove()
+        job.frames.write_origin(origin)
 
 
 def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
     """One pass over the source: write each frame that is missing, note every time stamp, then mark the job complete."""
-    there = set(job.frame_numbers())
+    there = set(job.frames.numbers())
 
     def write(item: tuple[int, media.Timed]) -> int:
         number, frame = item
@@ -150,7 +150,7 @@ def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Conte
                 picture = _captioned(frame, number, reader, origin.recipe["overlay"])
                 shows = origin.shows(number, frame.checksum)
             with context.timed("PNG write"):
-                images.write_frame(job.frame_path(number), picture, shows, context.options.png)
+                images.write_frame(job.frames.path(number), picture, shows, context.options.png)
         return frame.checksum
 
     log = Log(origin, reader)
@@ -161,7 +161,7 @@ def _write_frames(job: Job, origin: Origin, reader: media.Reader, context: Conte
             step.advance()
             context.progress.update(step)
         step.total = max(len(log.pts), 1)
-    job.write_origin(log.complete(job, context))
+    job.frames.write_origin(log.complete(job, context))
 
 
 @dataclass
@@ -212,12 +212,12 @@ def _check_damage(reader: Footage, count: int, context: Context) -> None:
 
 
 def _check_space(job: Job, origin: Origin, reader: media.Reader, packing: str) -> None:
-    left, video = max(0, _expected(reader) - len(job.frame_numbers())), origin.video
+    left, video = max(0, _expected(reader) - len(job.frames.numbers())), origin.video
     a_pixel = _BYTES_A_PIXEL if video.depth == 8 else _BYTES_A_DEEP_PIXEL
     if packing == "raw":
         a_pixel = (4 if video.alpha else 3) * (1 if video.depth == 8 else 2)
     need = int(left * origin.width * origin.height * a_pixel)
-    folder = next(p for p in (job.frames_folder, *job.frames_folder.parents) if p.exists())
+    folder = next(p for p in (job.frames.folder, *job.frames.folder.parents) if p.exists())
     free = shutil.disk_usage(folder).free
     if need > free:
         raise OutputError(

@@ -10,10 +10,11 @@ from faceblur.plan import naming
 
 def facts(job: Job) -> Json:
     """What there is of a job: frames, evidence, regions, rendered frames, videos, and who is at work on it."""
-    state: Json = {"job": job.name, "frames": len(job.frame_numbers()), "files": not isinstance(job, DirectJob)}
+    state: Json = {"job": job.name, "frames": len(job.frames.numbers()), "files": not isinstance(job, DirectJob)}
     state |= {"problem": None, "workers": _workers(job)}
     try:
-        return state | _progress(job.glance())
+        with job.frames.glance():
+            return state | _progress(job)
     except FaceblurError as error:
         return state | {"problem": str(error)}
 
@@ -24,32 +25,32 @@ def _progress(job: Job) -> Json:
     state: Json = {"width": width, "height": height, "detected": {}, "solved": False, "rendered": 0, "due": []}
     if plan is None:
         return state | {"due": list(range(first, last + 1))}
-    complete, ends = True, job.ends(plan)
+    complete, ends = True, job.watch.ends(plan)
     for name in sorted(plan.detectors):
-        planned = job.sees(plan, name, ends)
-        seen = sum(job.has_evidence(name, number) for number in planned)
+        planned = job.watch.sees(plan, name, ends)
+        seen = sum(job.evidence.has(name, number) for number in planned)
         complete = complete and seen == len(planned)
         state["detected"][name] = [seen, len(planned)]
-    state["solved"] = complete and job.is_solved(plan)
+    state["solved"] = complete and job.solution.is_current(plan)
     if isinstance(job, DirectJob):
         return state | {"rendered": None, "videos": _finished(job), "doubts": _doubts(job)}
-    due = [number for number in plan.numbers if not state["solved"] or not job.is_rendered(plan, number)]
+    due = [number for number in plan.numbers if not state["solved"] or not job.pictures.is_rendered(plan, number)]
     rendered = len(plan.numbers) - len(due)
     return state | {"rendered": rendered, "due": due, "videos": _finished(job), "doubts": _doubts(job)}
 
 
 def _finished(job: Job) -> list[str]:
-    return list(map(str, job.outputs()))
+    return list(map(str, job.reports.outputs()))
 
 
 def _doubts(job: Job) -> int:
-    return len(job.solution().get("doubts", []))
+    return len(job.solution.summary().get("doubts", []))
 
 
 def _workers(job: Job) -> int | None:
     """How many workers are alive; None where that cannot be asked, as on a read-only mount."""
     try:
-        return len(job.living())
+        return len(job.workers.living())
     except OutputError:
         return None
 

@@ -73,7 +73,7 @@ class Worker:
     _solves: int = field(init=False)  # that had begun when this worker last wrote evidence, or saw to the solve
 
     def __post_init__(self) -> None:
-        self._solves = self.job.solves()
+        self._solves = self.job.solution.begun()
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -85,11 +85,11 @@ class Worker:
         """Count among the living and write into the plan what is asked; with `every`, of all frames."""
         with ExitStack() as until_the_end:
             with self.context.alone(self.job.claim_path("plan")):
-                others = self.job.living()
+                others = self.job.workers.living()
                 if not others:
                     self.job.sweep()
                 plan = self._asked(self.job.plan(), every=every, alone=not others)
-                until_the_end.enter_context(self.job.presence(self.token, self.own))
+                until_the_end.enter_context(self.job.workers.presence(self.token, self.own))
                 self.job.write_plan(plan)
             yield plan
 
@@ -107,39 +107,39 @@ class Worker:
             self.solve(plan)
             if self._plan() == plan:
                 self.render(plan)
-                if self._plan() == plan and self.job.solves() == self._solves:
+                if self._plan() == plan and self.job.solution.begun() == self._solves:
                     return
 
     def detect(self, plan: Plan) -> None:
         """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
         names = sorted(plan.detectors, key=lambda name: name not in self.own)
         for name in names:
-            self._share(self._detecting(plan, name), self.job.sees(plan, name))
+            self._share(self._detecting(plan, name), self.job.watch.sees(plan, name))
             self._complain()  # before waiting for others, who may be waiting for what failed here
         self._share(self._moving(), plan.numbers[1:])
         self._complain()
-        ends = self.job.ends(plan)  # only now is known where shots begin and end
+        ends = self.job.watch.ends(plan)  # only now is known where shots begin and end
         for name in (name for name in names if name in plan.paces):
-            self._share(self._detecting(plan, name), self.job.sees(plan, name, ends))
+            self._share(self._detecting(plan, name), self.job.watch.sees(plan, name, ends))
             self._complain()
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does. Nothing is done for a plan that is no longer in force."""
         with self.context.timed("solve"), self.context.alone(self.job.claim_path("solve")):
-            since, self._solves = self._solves, self.job.solves()
-            if self.job.answers(plan, since):
+            since, self._solves = self._solves, self.job.solution.begun()
+            if self.job.solution.answers(plan, since):
                 return  # another did it, with all that we wrote: spares that each looks at all evidence in turn
-            self.job.bind_decisions(plan)
-            if not self.job.is_solved(plan):
+            self.job.decisions.bind(plan)
+            if not self.job.solution.is_current(plan):
                 if self._plan() != plan:
                     return  # whoever asked for more may have solved already, and hides what is not in this plan
-                text, self._solves = self.job.decisions_text(plan), self.job.begin_solve()
-                inputs, decisions = self.job.solve_inputs(plan, text), self.job.decisions(text)
+                text, self._solves = self.job.decisions.text(plan), self.job.solution.begin()
+                inputs, decisions = self.job.solution.inputs(plan, text), self.job.decisions.read(text)
                 size = (plan.width, plan.height)
-                tick = self.job.clock(plan).time_base
-                solution = self._checked(temporal.solve(self.job.evidence(plan), decisions, plan.settings, size, tick))
-                unheard, asked = temporal.unheard(decisions, plan.numbers), self.job.asked(plan, text)
-                changed = self.job.write_solution(plan, solution, inputs, unheard, asked=asked, solve=self._solves)
+                evidence, tick = self.job.watch.evidence(plan), self.job.frames.clock(plan).time_base
+                solution = self._checked(temporal.solve(evidence, decisions, plan.settings, size, tick))
+                unheard, asked = temporal.unheard(decisions, plan.numbers), self.job.solution.asked(plan, text)
+                changed = self.job.solution.write(plan, solution, inputs, unheard, asked=asked, solve=self._solves)
                 self.context.progress.detail(f"{self.job.name}: the regions of {changed} frames changed")
 
     def render(self, plan: Plan) -> None:
@@ -149,10 +149,10 @@ class Worker:
 
     def _detecting(self, plan: Plan, name: str) -> _Task:
         begins = {first for first, _ in plan.detectors[name]}  # before these it may be far to the last look
-        before = {b: a for a, b in pairwise(self.job.sees(plan, name)) if b not in begins}
+        before = {b: a for a, b in pairwise(self.job.watch.sees(plan, name)) if b not in begins}
         return _Task(
             name=f"detect-{name}",
-            faces=lambda number: _likely(self.job.heard(name, number)),
+            faces=lambda number: _likely(self.job.evidence.heard(name, number)),
             make=lambda number: self._detect(name, number, before.get(number, max(plan.first, number - 1))),
             mine=lambda: name in self.own or self._orphaned(name),
             turns=lambda numbers: self._turns(name, numbers, self._detector(name).at_once(plan.width, plan.height)),
@@ -163,7 +163,7 @@ class Worker:
         """What detecting left over: most motion is measured there, where the pictures are at hand."""
         return _Task(
             name="motion",
-            faces=lambda number: None if self.job.motion(number) is None else 0,
+            faces=lambda number: None if self.job.evidence.motion(number) is None else 0,
             make=self._move,
             solvable=True,
         )
@@ -171,7 +171,7 @@ class Worker:
     def _rendering(self, plan: Plan) -> _Task:
         return _Task(
             name="render",
-            faces=lambda number: None if (hidden := self.job.rendered(plan, number)) is None else len(hidden),
+            faces=lambda number: None if (hidden := self.job.pictures.rendered(plan, number)) is None else len(hidden),
             make=lambda number: self._render(plan, number),
         )
 
@@ -180,14 +180,14 @@ class Worker:
     def _detect(self, name: str, number: int, before: int) -> None:
         """Look at a frame, and measure how the camera moved since `before`, where the pictures are at hand."""
         (of, image), found = self._looked.pop((name, number), None) or self._seen(name, [self._frame(number)])[0]
-        self.job.write_evidence(name, number, found, of)
+        self.job.evidence.write(name, number, found, of)
         self._view(number, of, image)
         for passed in range(before + 1, number + 1):
             with suppress(SourceError):  # of the frame before, which is told where that one is detected
                 self._move(passed)
 
     def _frame(self, number: int) -> _Frame:
-        return self.job.fingerprint(number), self._look(number)
+        return self.job.frames.fingerprint(number), self._look(number)
 
     def _seen(self, name: str, frames: Sequence[_Frame]) -> list[_Look]:
         """Some frames, given to a detector at once, each with what that says."""
@@ -198,23 +198,23 @@ class Worker:
     def _look(self, number: int) -> images.Image:
         """A frame as detectors and people see it."""
         with self.context.timed("PNG read"):
-            return images.plain(images.read(self.job.frame_path(number)), self._transfer)
+            return images.plain(images.read(self.job.frames.path(number)), self._transfer)
 
     @cached_property
     def _transfer(self) -> int:
         """How the source's values stand for light."""
-        origin = self.job.origin()
+        origin = self.job.frames.origin()
         return origin.video.colour[2] if origin else UNKNOWN
 
     def _move(self, number: int) -> None:
         """Measure how the camera moved since the frame before, unless that is known."""
-        of = (self.job.fingerprint(number - 1), self.job.fingerprint(number))
-        if self.job.motion(number, of) is None:
+        of = (self.job.frames.fingerprint(number - 1), self.job.frames.fingerprint(number))
+        if self.job.evidence.motion(number, of) is None:
             before, after = self._view(number - 1, of[0]), self._view(number, of[1])
-            width = images.size(self.job.frame_path(number))[0]
+            width = images.size(self.job.frames.path(number))[0]
             with self.context.timed("motion"):
                 moved = motion.between(before, after, width)
-            self.job.write_motion(number, moved, of)
+            self.job.evidence.write_motion(number, moved, of)
 
     def _view(self, number: int, of: str, image: images.Image | None = None) -> images.Image:
         """The small picture of a frame whose fingerprint is `of`; it is kept, as frames after it need it too."""
@@ -226,14 +226,14 @@ class Worker:
         return self._views[number][1]
 
     def _render(self, plan: Plan, number: int) -> None:
-        if self.job.is_retouched(number):
-            path = self.job.blurred_path(number)
+        if self.job.pictures.is_retouched(number):
+            path = self.job.pictures.blurred_path(number)
             raise SourceError(f"{path} was changed by hand; move it away to have it made again (hide by hand: README)")
-        regions = self.job.regions(number)
-        stamp = self.job.blurred_stamp(plan, number, regions)
-        source, target = self.job.frame_path(number), self.job.blurred_path(number)
+        regions = self.job.solution.regions(number)
+        stamp = self.job.pictures.blurred_stamp(plan, number, regions)
+        source, target = self.job.frames.path(number), self.job.pictures.blurred_path(number)
         image = self._read(source) if regions else None
-        if not self.job.is_seen(plan, number):  # asked once the picture is read: it is the one that was looked at
+        if not self.job.watch.is_seen(plan, number):  # asked once the picture is read: it is the one that was looked at
             raise IncompleteError(f"{source} was replaced while {self.job.name} was worked on: run blur again")
         if image is not None:
             with self.context.timed("redact"):
@@ -251,10 +251,10 @@ class Worker:
             return images.read(path)
 
     def _render_debug(self, plan: Plan, number: int) -> None:
-        stamp = self.job.debug_stamp(plan, number)
-        seen, regions = self.job.detections(plan, number), self.job.regions(number)
+        stamp = self.job.pictures.debug_stamp(plan, number)
+        seen, regions = self.job.watch.detections(plan, number), self.job.solution.regions(number)
         picture = overlay.debug(self._look(number), number, seen, regions)
-        images.write(self.job.debug_path(number), picture, stamp, self.context.options.png)
+        images.write(self.job.pictures.debug_path(number), picture, stamp, self.context.options.png)
 
     def _detector(self, name: str) -> Detector:
         if name not in self._made:
@@ -286,7 +286,7 @@ class Worker:
     def _readable(self, name: str, number: int) -> _Frame | None:
         """A frame that a detector has to look at; None for one that cannot be read, or that another worker made."""
         try:
-            return self._frame(number) if self.job.heard(name, number) is None else None
+            return self._frame(number) if self.job.evidence.heard(name, number) is None else None
         except (SourceError, OSError):
             return None
 
@@ -369,7 +369,7 @@ class Worker:
             self._note(task, number, f"{type(error).__name__}: {error}")
         finally:
             if task.solvable:
-                self._solves = self.job.solves()
+                self._solves = self.job.solution.begun()
 
     def _note(self, task: _Task, number: int, problem: str) -> None:
         self._tries[task.name, number] += 1
@@ -405,7 +405,7 @@ class Worker:
                 f"another worker is at work on {self.job.name} with another {different}; "
                 f"wait for it to end, or use the same options"
             )
-        wanted = plan.numbers if every else self.job.unrendered(plan.numbers)
+        wanted = plan.numbers if every else self.job.pictures.unrendered(plan.numbers)
         for name in self.own:
             replaced = plan.planned(SUBSTITUTES.get(name, "")) if name in plan.missing else ()
             frames = plan.uncovered(detectors.kind(name)).union(wanted, replaced)
@@ -415,7 +415,7 @@ class Worker:
 
     def _orphaned(self, name: str) -> bool:
         """Whether nobody alive was started for a detector, so that this one has to. IncompleteError if it cannot."""
-        if self.job.living(besides=self.token, running=name):
+        if self.job.workers.living(besides=self.token, running=name):
             return False
         try:
             self._detector(name)
@@ -468,7 +468,7 @@ def _help(job: Job, options: Options) -> None:
     stop.listen()
     worker = Worker(job, Context(options, stop=stop), threads=threads(options))
     try:
-        with job.presence(worker.token, worker.own):
+        with job.workers.presence(worker.token, worker.own):
             worker.work()
     except FaceblurError as error:
         # The first process meets the same trouble and tells it; only the code matters here.

@@ -58,39 +58,39 @@ def test_the_faces_are_gone_and_the_rest_is_as_it_was(clip: Path, job: Job, cont
 
 
 def test_mistake_04_a_missing_frame_is_named_and_nothing_is_written(job: Job, context: Maker) -> None:
-    job.blurred_path(4).unlink()
-    job.blurred_path(9).unlink()
+    job.pictures.blurred_path(4).unlink()
+    job.pictures.blurred_path(9).unlink()
     with pytest.raises(IncompleteError, match="frames 4, 9; run blur again"):
         assemble(job, context())
     assert leftovers(job.folder) == []
 
 
 def test_a_truncated_frame_is_refused(job: Job, context: Maker) -> None:
-    data = job.blurred_path(4).read_bytes()
-    job.blurred_path(4).write_bytes(data[: len(data) // 2])
+    data = job.pictures.blurred_path(4).read_bytes()
+    job.pictures.blurred_path(4).write_bytes(data[: len(data) // 2])
     with pytest.raises(IncompleteError, match="frame 4"):
         assemble(job, context())
     assert leftovers(job.folder) == []
 
 
 def test_a_frame_with_scrambled_bytes_is_refused(job: Job, context: Maker) -> None:
-    data = bytearray(job.blurred_path(4).read_bytes())
+    data = bytearray(job.pictures.blurred_path(4).read_bytes())
     data[len(data) // 2] ^= 0xFF
-    job.blurred_path(4).write_bytes(data)
+    job.pictures.blurred_path(4).write_bytes(data)
     with pytest.raises((IncompleteError, SourceError), match=r"frame_0000000004.png.blurred.png"):
         assemble(job, context())
     assert leftovers(job.folder) == []
 
 
 def test_mistake_02_an_original_in_place_of_a_blurred_frame_is_refused(job: Job, context: Maker) -> None:
-    shutil.copy(job.frame_path(4), job.blurred_path(4))
+    shutil.copy(job.frames.path(4), job.pictures.blurred_path(4))
     with pytest.raises(IncompleteError, match="frame 4"):
         assemble(job, context())
     assert leftovers(job.folder) == []
 
 
 def test_mistake_02_another_frame_in_its_place_is_refused(job: Job, context: Maker) -> None:
-    shutil.copy(job.blurred_path(5), job.blurred_path(4))
+    shutil.copy(job.pictures.blurred_path(5), job.pictures.blurred_path(4))
     with pytest.raises(IncompleteError, match="frame 4"):
         assemble(job, context())
 
@@ -98,7 +98,7 @@ def test_mistake_02_another_frame_in_its_place_is_refused(job: Job, context: Mak
 def test_frames_blurred_from_older_regions_are_refused(job: Job, context: Maker) -> None:
     plan = job.plan()
     assert plan
-    job.regions_path(4).write_text('{"frame":4,"regions":[]}')
+    job.solution.regions_path(4).write_text('{"frame":4,"regions":[]}')
     with pytest.raises(IncompleteError, match="run blur"):
         assemble(job, context())
     assert leftovers(job.folder) == []
@@ -153,7 +153,7 @@ def test_mistake_14_what_does_not_verify_gets_no_name(
     with pytest.raises(MediaError):
         assemble(job, context())
     assert leftovers(job.folder) == []
-    assert job.report() == {}
+    assert job.reports.last() == {}
 
 
 def test_mistake_14_a_failure_leaves_the_older_video_alone(
@@ -214,7 +214,7 @@ def test_a_deleted_video_is_made_again(job: Job, context: Maker) -> None:
     before = play(out)
     out.unlink()
     assert play(assemble(job, context())) == before
-    assert job.report()["blurred"]["sha256"] == context().sha256(out)
+    assert job.reports.last()["blurred"]["sha256"] == context().sha256(out)
 
 
 @pytest.mark.parametrize("deed", ["replaced", "longer"])
@@ -403,9 +403,9 @@ def test_frames_are_deleted_only_after_the_check(job: Job, context: Maker, monke
     with monkeypatch.context() as patch, pytest.raises(MediaError):
         patch.setattr(media, "verify", lambda *_: (_ for _ in ()).throw(MediaError("different")))
         assemble(job, context(frames="delete"))
-    assert len(job.frame_numbers()) == 12
+    assert len(job.frames.numbers()) == 12
     out = assemble(job, context(frames="delete"))
-    assert job.frame_numbers() == []
+    assert job.frames.numbers() == []
     assert not list(job.folder.glob("*.png"))
     assert len(play(out).times) == 12
 
@@ -448,23 +448,7 @@ def test_the_report_is_that_of_the_options_of_now(job: Job, context: Maker) -> N
     assemble(job, context())
     blur(job, context(threshold=0.5))
     assemble(job, context())
-    assert job.report()["plan"]["threshold"] == 0.5
-
-
-def test_the_report_of_an_output_stays_when_another_is_made(job: Job, context: Maker, tmp_path: Path) -> None:
-    first, second = str(tmp_path / "first.mp4"), str(tmp_path / "second.mp4")
-
-    def told() -> list[tuple[str, float]]:
-        return [(report["blurred"]["path"], report["plan"]["threshold"]) for report in job.reports()]
-
-    assemble(job, context(out=Path(first)))
-    before = job.report()["plan"]["threshold"]
-    blur(job, context(threshold=0.5))
-    assemble(job, context(out=Path(second)))
-    assert told() == [(second, 0.5), (first, before)]
-    assemble(job, context(out=Path(first)))
-    assert told() == [(first, 0.5), (second, 0.5)]
-    assert job.outputs() == [Path(first), Path(second)]
+    assert job.reports.last()["plan"]["threshold"] == 0.5
 
 
 def test_an_output_that_moved_is_known_and_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
@@ -473,20 +457,7 @@ def test_an_output_that_moved_is_known_and_not_made_again(job: Job, context: Mak
     before = moved.stat()
     assemble(job, context(out=moved))
     assert (moved.stat().st_ino, moved.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert job.report()["blurred"]["path"] == str(moved)
-
-
-def test_only_outputs_that_are_there_are_told_of_wherever_that_is_asked(
-    job: Job, context: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    near = Job(job.name, Path("input"), Path("output"))
-    usual = assemble(near, context(input=Path("input"), output=Path("output")))
-    gone = assemble(job, context(out=tmp_path / "gone.mp4"))
-    assert near.outputs() == [gone, usual]
-    gone.unlink()
-    monkeypatch.chdir(tmp_path / "input")
-    assert job.outputs() == [tmp_path / usual]
+    assert job.reports.last()["blurred"]["path"] == str(moved)
 
 
 def test_an_output_before_the_last_one_is_not_made_again(job: Job, context: Maker, tmp_path: Path) -> None:
@@ -512,7 +483,7 @@ def test_after_a_crash_between_report_and_rename_the_old_file_is_still_known(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("faceblur.files._finish", crash)
-    monkeypatch.setattr(job, "write_report", lambda report: job.report_path.write_text(json.dumps(report)))
+    monkeypatch.setattr(job.reports, "write", lambda report: job.reports.path.write_text(json.dumps(report)))
     with pytest.raises(KeyboardInterrupt):
         assemble(job, context(crf=40))
     monkeypatch.undo()
@@ -524,6 +495,6 @@ def test_regions_that_were_not_solved_to_the_end_are_told(clip: Path, context: C
     """As after a worker was killed while it wrote the regions."""
     job = split(clip, context())
     blur(job, context())
-    job.solved_path.unlink()
+    job.solution.path.unlink()
     with pytest.raises(IncompleteError, match="regions of clip are not solved yet: run blur"):
         assemble(job, context())

@@ -37,7 +37,7 @@ def test_an_unknown_job_names_the_known_ones(tmp_path: Path) -> None:
 def test_a_folder_of_frames_elsewhere_is_a_job(tmp_path: Path) -> None:
     folder = frames(tmp_path / "camera" / "take1")
     job = catalog.find_job(str(folder), tmp_path / "input", tmp_path / "output")
-    assert (job.name, job.frames_folder, job.folder) == ("take1", folder, tmp_path / "output" / "take1")
+    assert (job.name, job.frames.folder, job.folder) == ("take1", folder, tmp_path / "output" / "take1")
 
 
 def test_a_source_in_the_input_folder_is_named_from_there(tmp_path: Path) -> None:

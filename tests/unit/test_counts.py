@@ -18,7 +18,7 @@ from faceblur import images, media, motion, status, worker
 from faceblur import job as jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
-from faceblur.job import DirectJob, Job
+from faceblur.job import DirectJob, Job, records
 from faceblur.media import source
 from faceblur.options import Options
 from faceblur.pipeline import run, split
@@ -56,7 +56,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         (Null, "rows", "detections"),
         (motion, "small", "small pictures"),
         (motion, "between", "motions"),
-        (jobs, "_read_json", lambda path: f"{path.parent.name if path.name.startswith('frame_') else path.name} read"),
+        (records, "read", lambda path: f"{path.parent.name if path.name.startswith('frame_') else path.name} read"),
     ):
         count(monkeypatch, found, owner, name, what)
 
@@ -74,7 +74,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def hidden(options: Options) -> int:
     """The number of frames with regions."""
     job = DirectJob("clip", options.input, options.output)
-    return sum(bool(job.regions(number)) for number in range(1, FRAMES + 1))
+    return sum(bool(job.solution.regions(number)) for number in range(1, FRAMES + 1))
 
 
 @pytest.fixture

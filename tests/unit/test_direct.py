@@ -24,6 +24,7 @@ from faceblur.detectors.null import Null
 from faceblur.direct import DirectFilm, _Seen, direct, shown
 from faceblur.errors import IncompleteError, Interrupted, SourceError, UsageError
 from faceblur.job import DirectJob, Job
+from faceblur.job.evidence import Evidence
 from faceblur.options import PRESETS
 from faceblur.pace import Pace
 from faceblur.pipeline import blur, clean, run, split
@@ -77,7 +78,7 @@ def test_a_frame_without_regions_is_the_decoded_one(tmp_path: Path, context: Mak
 def test_no_frame_is_ever_written(clip: Path, context: Make) -> None:
     bare = without(clip, context)
     assert not list(bare.folder.parents[1].rglob("*.png"))
-    assert not bare.frames_folder.exists()
+    assert not bare.frames.folder.exists()
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -131,15 +132,15 @@ def test_another_threshold_detects_nothing_again(clip: Path, context: Make, monk
 def test_a_stopped_run_goes_on_where_it_was(clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = counting(monkeypatch)
     stopping = replace(context(), stop=Stop())
-    write = DirectJob.write_evidence
+    write = Evidence.write
 
-    def stop_at_five(self: DirectJob, detector: str, number: int, *rest: object) -> None:
+    def stop_at_five(self: Evidence, detector: str, number: int, *rest: object) -> None:
         write(self, detector, number, *rest)  # type: ignore[arg-type]
         if number == 5:
             stopping.stop.ask()
 
     with monkeypatch.context() as patched:
-        patched.setattr(DirectJob, "write_evidence", stop_at_five)
+        patched.setattr(Evidence, "write", stop_at_five)
         with pytest.raises(Interrupted):
             direct(clip, stopping)
     before = len(calls)
@@ -202,7 +203,7 @@ def test_what_was_to_look_before_looks_at_its_own_pace(tmp_path: Path, context: 
     with Worker(job, context(every=5)).joined() as plan:
         job.write_plan(plan.adding("haar", range(3, 9), Pace(4)))
     bare = without(source, context, every=3)
-    looked = {name: [n for n in range(1, 13) if bare.has_evidence(name, n)] for name in ("null", "haar")}
+    looked = {name: [n for n in range(1, 13) if bare.evidence.has(name, n)] for name in ("null", "haar")}
     assert looked == {"null": list(range(1, 13)), "haar": [3, 5, 8]}
 
 
@@ -297,7 +298,7 @@ def test_a_frame_is_shown_as_it_was_looked_at(clip: Path, context: Make) -> None
 def test_clean_removes_what_can_be_made_again(clip: Path, context: Make) -> None:
     bare = without(clip, context)
     clean(bare, "work")
-    assert not bare.exists()
+    assert not bare.frames.exist()
     assert sorted(p.name for p in bare.folder.iterdir()) == ["clip-blurred.mp4", "report.json"]
 
 

@@ -28,7 +28,7 @@ def job(tmp_path: Path, context: Make) -> Job:
     frames = [np.full((64, 96, 3), colour, dtype=np.uint8) for colour in COLOURS]
     job = split(write_clip(tmp_path / "input" / "clip.mp4", frames), context())
     for number, frame in enumerate(frames, start=1):  # as painted, whatever the codec made of it
-        images.write(job.frame_path(number), frame)
+        images.write(job.frames.path(number), frame)
     blur(job, context())
     return job
 
@@ -37,8 +37,8 @@ def solve(job: Job, found: Sequence[Doubt]) -> None:
     """Write the same regions again, with these doubts."""
     plan = job.plan()
     assert plan
-    solution = [Solved(number, job.regions(number)) for number in plan.numbers]
-    job.write_solution(plan, solution, job.solve_inputs(plan, ""), found)
+    solution = [Solved(number, job.solution.regions(number)) for number in plan.numbers]
+    job.solution.write(plan, solution, job.solution.inputs(plan, ""), found)
 
 
 MIDDLE = Box(40, 24, 56, 40)
@@ -141,7 +141,7 @@ def test_each_frame_is_read_once(job: Job, tmp_path: Path, monkeypatch: pytest.M
     read, paths = images.read, []
     monkeypatch.setattr(images, "read", lambda path: paths.append(path) or read(path))
     doubts.sheet(job, doubts.ranked(job), tmp_path / "sheet.png")
-    assert sorted(paths) == [job.frame_path(n) for n in (1, 2, 3, 4)]
+    assert sorted(paths) == [job.frames.path(n) for n in (1, 2, 3, 4)]
 
 
 def test_a_sheet_of_another_kind_is_refused_before_any_frame_is_read(job: Job, tmp_path: Path) -> None:
@@ -161,14 +161,14 @@ def test_frames_that_were_deleted_are_named(job: Job, tmp_path: Path) -> None:
 
 def test_a_frame_that_is_damaged_is_named(job: Job, tmp_path: Path) -> None:
     solve(job, [doubt(2, 0.9)])
-    job.frame_path(2).write_bytes(job.frame_path(2).read_bytes()[:-30])
+    job.frames.path(2).write_bytes(job.frames.path(2).read_bytes()[:-30])
     with pytest.raises(SourceError, match=r"frame_0000000002\.png is cut or damaged"):
         doubts.sheet(job, doubts.ranked(job), tmp_path / "sheet.png")
 
 
 def test_a_frame_that_is_not_needed_is_not_missed(job: Job, tmp_path: Path) -> None:
     solve(job, [doubt(2, 0.9)])
-    job.frame_path(3).unlink()
+    job.frames.path(3).unlink()
     assert drawn(job, tmp_path / "sheet.png") == [COLOURS[1]]
 
 

@@ -77,7 +77,7 @@ def test_photos_of_every_depth_and_number_of_channels_are_redacted(tmp_path: Pat
     job = DirectJob("some", context().options.input, context().options.output)
     job.folder.mkdir(parents=True)
     box = '{"id": "1", "action": "hide", "kind": "face", "boxes": [[1, [20, 16, 52, 48]]]}\n'
-    job.decisions_path.write_text(box)
+    job.decisions.path.write_text(box)
     result = run(source, context(style="solid"))
     before, after = stills.read(source).image, stills.read(result).image
     assert (after.shape, after.dtype) == (before.shape, before.dtype)

@@ -51,11 +51,11 @@ def unbridged(options: Options, name: str, times: object) -> list[tuple[int, int
     assert isinstance(times, list)
     job = Job(name, options.input, options.output)
     numbers = range(1, len(times) + 1)
-    looked = [n for n in numbers if job.has_evidence("centerface", n)]
+    looked = [n for n in numbers if job.evidence.has("centerface", n)]
     strong = {n: [] for n in numbers} | {
-        n: [d.box for d in job.seen_by("centerface", n) if d.score >= STRONG] for n in looked
+        n: [d.box for d in job.evidence.seen_by("centerface", n) if d.score >= STRONG] for n in looked
     }
-    hidden = {n: [region.box for region in job.regions(n)] for n in numbers}
+    hidden = {n: [region.box for region in job.solution.regions(n)] for n in numbers}
     found = []
     for a, box in ((n, box) for n in numbers for box in strong[n]):
         later = [b for b in numbers if b > a and times[b - 1] - times[a - 1] <= 0.5]

@@ -75,9 +75,9 @@ def test_a_run_tells_its_profile_only_when_asked(clip: Path, context: Make, bare
     options = context(no_frames=bare).options
     job = DirectJob("clip", options.input, options.output)
     run(clip, context(no_frames=bare))
-    assert "profile" not in job.report()
+    assert "profile" not in job.reports.last()
     run(clip, context(no_frames=bare, output=options.output / "again", input=options.output / "again", profile=True))
-    found = DirectJob("clip", options.output / "again", options.output / "again").report()["profile"]
+    found = DirectJob("clip", options.output / "again", options.output / "again").reports.last()["profile"]
     own = {"redact"} if bare else {"redact", "PNG read", "PNG write"}
     usual = {"decode", "convert", "motion", "detect", "solve", "encode", "verify", "waiting", "rest"}
     assert set(found["steps"]) == usual | own

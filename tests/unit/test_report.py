@@ -17,7 +17,7 @@ Make = Callable[..., Context]
 def told(source: Path, make: Make, **options: object) -> dict[str, object]:
     context = make(**options)
     run(source, context)
-    return DirectJob(source.stem, context.options.input, context.options.output).report()
+    return DirectJob(source.stem, context.options.input, context.options.output).reports.last()
 
 
 @pytest.mark.parametrize("bare", [False, True])

@@ -14,6 +14,7 @@ from faceblur import images, media
 from faceblur.context import Context
 from faceblur.errors import IncompleteError, Interrupted, OutputError, SourceError
 from faceblur.job import Job
+from faceblur.job.frames import Frames
 from faceblur.pipeline import run
 from faceblur.progress import Progress
 from faceblur.split import split
@@ -23,12 +24,12 @@ Maker = Callable[..., Context]
 
 def state(job: Job) -> dict[int, tuple[int, int]]:
     """Number, inode and time of every frame: one that was written again has another."""
-    stats = {n: job.frame_path(n).stat() for n in job.frame_numbers()}
+    stats = {n: job.frames.path(n).stat() for n in job.frames.numbers()}
     return {n: (s.st_ino, s.st_mtime_ns) for n, s in stats.items()}
 
 
 def complete(job: Job) -> bool:
-    origin = job.origin()
+    origin = job.frames.origin()
     return origin is not None and origin.state == "complete"
 
 
@@ -54,31 +55,31 @@ def stopped_split(source: Path, context: Maker, count: int, **settings: object) 
 
 def test_frames_and_their_times_are_those_of_the_source(clip: Path, context: Maker) -> None:
     job = split(clip, context())
-    origin = job.origin()
+    origin = job.frames.origin()
     assert origin
-    assert job.frame_numbers() == list(range(1, 13))
+    assert job.frames.numbers() == list(range(1, 13))
     assert [pts * origin.shown.time_base for pts in origin.shown.pts] == play(clip).times
     assert origin.shown.seconds == Fraction(12, 25)
-    first = images.read(job.frame_path(1))
+    first = images.read(job.frames.path(1))
     assert np.abs(first.astype(int) - pictures(clip)[0]).mean() < 2
 
 
 def test_a_second_split_writes_nothing(clip: Path, context: Maker) -> None:
     job = split(clip, context())
-    before, record = state(job), job.origin_path.stat().st_mtime_ns
+    before, record = state(job), job.frames.origin_path.stat().st_mtime_ns
     split(clip, context())
     assert state(job) == before
-    assert job.origin_path.stat().st_mtime_ns == record
+    assert job.frames.origin_path.stat().st_mtime_ns == record
 
 
 def test_a_deleted_frame_is_the_only_one_written_again(clip: Path, context: Maker) -> None:
     job = split(clip, context())
-    before, data = state(job), job.frame_path(5).read_bytes()
-    job.frame_path(5).unlink()
+    before, data = state(job), job.frames.path(5).read_bytes()
+    job.frames.path(5).unlink()
     split(clip, context())
     after = state(job)
     assert {n for n in after if after[n] != before[n]} == {5}
-    assert job.frame_path(5).read_bytes() == data
+    assert job.frames.path(5).read_bytes() == data
 
 
 def test_a_stopped_split_goes_on_where_it_was(tmp_path: Path, context: Maker) -> None:
@@ -89,7 +90,7 @@ def test_a_stopped_split_goes_on_where_it_was(tmp_path: Path, context: Maker) ->
     assert 0 < len(before) < 40
     assert not complete(job)
     split(clip, context())
-    assert job.frame_numbers() == list(range(1, 41))
+    assert job.frames.numbers() == list(range(1, 41))
     assert {n: s for n, s in state(job).items() if n in before} == before
 
 
@@ -104,35 +105,35 @@ def test_a_stopped_split_cannot_be_blurred_or_assembled(tmp_path: Path, context:
 def test_another_recipe_replaces_every_frame(clip: Path, context: Maker) -> None:
     job = split(clip, context())
     split(clip, context(scale=48, end=Fraction(1, 5)))
-    assert job.frame_numbers() == [1, 2, 3, 4, 5]
-    assert {images.size(job.frame_path(n)) for n in job.frame_numbers()} == {(48, 32)}
+    assert job.frames.numbers() == [1, 2, 3, 4, 5]
+    assert {images.size(job.frames.path(n)) for n in job.frames.numbers()} == {(48, 32)}
 
 
 def test_frames_of_a_stopped_split_are_not_mixed_with_another_recipe(tmp_path: Path, context: Maker) -> None:
     clip = write_clip(tmp_path / "input/clip.mp4", moving_face(40))
     stopped_split(clip, context, 10)
     job = split(clip, context(scale=48))
-    assert {images.size(job.frame_path(n)) for n in job.frame_numbers()} == {(48, 32)}
-    assert len(job.frame_numbers()) == 40
+    assert {images.size(job.frames.path(n)) for n in job.frames.numbers()} == {(48, 32)}
+    assert len(job.frames.numbers()) == 40
 
 
 def test_a_split_killed_while_clearing_clears_on(clip: Path, context: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     job = split(clip, context())
 
-    def die(self: Job) -> None:
+    def die(self: Frames) -> None:
         for number in (1, 2, 3):
-            self.frame_path(number).unlink()
+            self.path(number).unlink()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Job, "remove_source_frames", die)
+        patch.setattr(Frames, "remove", die)
         split(clip, context(scale=48))
-    origin = job.origin()
+    origin = job.frames.origin()
     assert origin
     assert origin.state == "clearing"
     split(clip, context(scale=48))
-    assert {images.size(job.frame_path(n)) for n in job.frame_numbers()} == {(48, 32)}
-    assert job.frame_numbers() == list(range(1, 13))
+    assert {images.size(job.frames.path(n)) for n in job.frames.numbers()} == {(48, 32)}
+    assert job.frames.numbers() == list(range(1, 13))
 
 
 def test_a_changed_source_at_the_same_path_advises_clean(clip: Path, context: Maker) -> None:
@@ -160,9 +161,9 @@ def test_mistake_03_two_sources_with_one_name_are_two_jobs(tmp_path: Path, conte
     first, second = split(one, context()), split(two, context())
     assert first.name == "clip"
     assert second.name.startswith("clip-")
-    assert len(first.frame_numbers()) == 12
-    assert len(second.frame_numbers()) == 5
-    assert first.frame_path(1).read_bytes() != second.frame_path(1).read_bytes()
+    assert len(first.frames.numbers()) == 12
+    assert len(second.frames.numbers()) == 5
+    assert first.frames.path(1).read_bytes() != second.frames.path(1).read_bytes()
     assert split(two, context()).name == second.name
 
 
@@ -224,8 +225,8 @@ def test_another_rate_keeps_sound_and_length(tmp_path: Path, context: Maker) -> 
 
 def test_time_and_frame_number_are_drawn_when_asked_for(clip: Path, context: Maker) -> None:
     job = split(clip, context())
-    plain = images.read(job.frame_path(3))
-    drawn = images.read(split(clip, context(overlay=("time", "frame"))).frame_path(3))
+    plain = images.read(job.frames.path(3))
+    drawn = images.read(split(clip, context(overlay=("time", "frame"))).frames.path(3))
     assert (plain != drawn)[:20].any()
     assert (plain == drawn)[30:].all()
 
@@ -253,7 +254,7 @@ def test_raw_frames_are_known_to_need_more_room(clip: Path, context: Maker, monk
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 12 * 96 * 64 * 2))
     with pytest.raises(OutputError, match="free some space"):
         split(clip, context(png="raw"))
-    assert len(split(clip, context(png="fast")).frame_numbers()) == 12
+    assert len(split(clip, context(png="fast")).frames.numbers()) == 12
 
 
 def cut_mp4(path: Path) -> Path:
@@ -280,12 +281,12 @@ def test_a_damaged_source_goes_on_when_accepted(tmp_path: Path, context: Maker) 
     with pytest.raises(SourceError):
         split(source, context())
     job = split(source, context(damaged="accept"))
-    origin = job.origin()
+    origin = job.frames.origin()
     assert origin
     assert origin.damaged > 0
-    assert 20 < len(job.frame_numbers()) < 50
+    assert 20 < len(job.frames.numbers()) < 50
     out = run(source, context(damaged="accept", preset="ultrafast"))
-    assert len(play(out).times) == len(job.frame_numbers())
+    assert len(play(out).times) == len(job.frames.numbers())
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am text\n" * 20], ids=["empty", "text"])

@@ -40,14 +40,14 @@ def test_living_workers_are_counted(clip: Path, context: Make) -> None:
 
 def test_a_job_that_cannot_go_on_says_why(clip: Path, context: Make) -> None:
     job = split(clip, context())
-    job.frame_path(3).unlink()
+    job.frames.path(3).unlink()
     assert "frame 3" in "\n".join(status.lines([status.facts(job)]))
 
 
 def test_status_writes_nothing(clip: Path, context: Make) -> None:
     job = split(clip, context())
     blur(job, context())
-    job.decisions_path.write_text('{"id": "1", "action": "hide", "boxes": [[1, [0, 0, 10, 10]]]}\n')
+    job.decisions.path.write_text('{"id": "1", "action": "hide", "boxes": [[1, [0, 0, 10, 10]]]}\n')
     before = sorted(job.folder.rglob("*"))
     assert status.facts(job)["solved"] is False
     assert sorted(job.folder.rglob("*")) == before

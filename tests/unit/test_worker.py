@@ -59,7 +59,7 @@ def test_blur_renders_every_frame_and_hides_the_faces(job: Job, context: Make) -
     blur(job, context(style="solid"))
     assert len(blurred(job)) == 12
     for number in range(1, 13):
-        source, result = images.read(job.frame_path(number)), images.read(job.blurred_path(number))
+        source, result = images.read(job.frames.path(number)), images.read(job.pictures.blurred_path(number))
         green = (source[..., 1] > 200) & (source[..., 2] < 60) & (source[..., 0] < 60)
         assert green.any()
         assert result[green].max() < 30 or (result[green].max(axis=1) > 30).mean() < 0.1
@@ -86,9 +86,9 @@ def test_options_of_solve_and_render_redo_no_detection(job: Job, context: Make, 
 def test_a_deleted_frame_alone_is_rendered_again(job: Job, context: Make) -> None:
     blur(job, context())
     before, pictures = times(job), blurred(job)
-    job.blurred_path(5).unlink()
+    job.pictures.blurred_path(5).unlink()
     blur(job, context())
-    assert rewritten(before, times(job)) == {job.blurred_path(5).name}
+    assert rewritten(before, times(job)) == {job.pictures.blurred_path(5).name}
     assert blurred(job) == pictures
 
 
@@ -97,9 +97,9 @@ def test_any_other_deleted_file_is_made_again_and_the_pictures_stay(job: Job, co
     blur(job, context())
     before, pictures = times(job), blurred(job)
     path = {
-        "evidence": job.evidence_path("null", 7),
-        "regions": job.regions_path(7),
-        "solve": job.solved_path,
+        "evidence": job.evidence.path("null", 7),
+        "regions": job.solution.regions_path(7),
+        "solve": job.solution.path,
         "plan": job.plan_path,
     }[what]
     path.unlink()
@@ -120,26 +120,26 @@ def test_no_frame_is_rendered_that_no_detector_was_to_see(job: Job, context: Mak
             render_only(replace(plan, debug=True))
     assert blurred(job).items() <= pictures.items()
     blur(job, context())
-    assert job.has_evidence("null", 12)
+    assert job.evidence.has("null", 12)
     assert blurred(job) == pictures
 
 
 def test_damaged_evidence_is_made_again(job: Job, context: Make) -> None:
     blur(job, context())
-    job.evidence_path("null", 3).write_text('{"frame": 3, "stamp"')
+    job.evidence.path("null", 3).write_text('{"frame": 3, "stamp"')
     blur(job, context())
-    assert job.has_evidence("null", 3)
+    assert job.evidence.has("null", 3)
 
 
 def test_another_detector_sees_only_the_frames_whose_picture_was_deleted(job: Job, context: Make) -> None:
     blur(job, context())
     before = times(job)
-    job.blurred_path(4).unlink()
+    job.pictures.blurred_path(4).unlink()
     blur(job, context(detector="haar"))
     redone = rewritten(before, times(job))
     assert {name for name in redone if "haar" in name} == {"detections/haar/frame_0000000004.json"}
     assert not [name for name in redone if name.startswith("detections/null")]
-    assert job.blurred_path(4).exists()
+    assert job.pictures.blurred_path(4).exists()
 
 
 def test_with_every_another_detector_sees_all_frames_and_old_evidence_stays(job: Job, context: Make) -> None:
@@ -153,15 +153,17 @@ def test_with_every_another_detector_sees_all_frames_and_old_evidence_stays(job:
 def test_a_changed_source_frame_is_detected_and_rendered_again(job: Job, context: Make) -> None:
     blur(job, context())
     before = times(job)
-    images.write(job.frame_path(6), picture(faces=[(10, 10, 30, 30), (50, 20, 80, 50)], seed=99))
+    images.write(job.frames.path(6), picture(faces=[(10, 10, 30, 30), (50, 20, 80, 50)], seed=99))
     blur(job, context())
     seen = {"detections/null/frame_0000000006.json", "motion/frame_0000000006.json", "motion/frame_0000000007.json"}
-    assert seen | {job.blurred_path(6).name} <= rewritten(before, times(job))
-    assert {r.track.split(".")[0] for r in job.regions(6)} >= {"6"}
+    assert seen | {job.pictures.blurred_path(6).name} <= rewritten(before, times(job))
+    assert {r.track.split(".")[0] for r in job.solution.regions(6)} >= {"6"}
 
 
 def test_mistake_02_a_frame_that_cannot_be_read_stops_the_job(job: Job, context: Make) -> None:
-    job.frame_path(5).write_bytes(job.frame_path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82")
+    job.frames.path(5).write_bytes(
+        job.frames.path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
+    )
     with pytest.raises(IncompleteError, match="frame 5 failed 3 times"):
         blur(job, context())
     assert len(list(job.folder.glob("detections/null/*.json"))) == 11, "the rest goes on"
@@ -172,7 +174,7 @@ def test_a_frame_without_faces_keeps_its_picture_bit_for_bit(tmp_path: Path, con
     job = split(write_clip(tmp_path / "input" / "empty.mp4", [picture(seed=i) for i in range(3)]), context())
     blur(job, context())
     for number in (1, 2, 3):
-        source, result = job.frame_path(number).read_bytes(), job.blurred_path(number).read_bytes()
+        source, result = job.frames.path(number).read_bytes(), job.pictures.blurred_path(number).read_bytes()
         stamp = images.stamp_of(result)
         assert stamp is not None
         assert result == images.stamped(source, stamp)
@@ -215,7 +217,7 @@ def test_a_stopped_worker_releases_and_a_new_one_completes(job: Job, context: Ma
     with pytest.raises(Interrupted), worker.joined():
         worker.work()
     assert len(list(job.folder.glob("detections/null/*.json"))) == 4
-    assert job.living() == {}
+    assert job.workers.living() == {}
     blur(job, context())
     assert len(blurred(job)) == 12
 
@@ -303,17 +305,17 @@ def test_a_frame_that_cannot_be_read_takes_none_of_its_batch_with_it(
     job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_blocks_of(5, monkeypatch)
-    job.frame_path(6).write_bytes(b"no picture")
+    job.frames.path(6).write_bytes(b"no picture")
     with pytest.raises(IncompleteError, match=r"frame 6 failed 3 times"):
         blur(job, context())
-    assert [n for n in range(1, 13) if job.has_evidence("null", n)] == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]
+    assert [n for n in range(1, 13) if job.evidence.has("null", n)] == [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]
 
 
 def test_a_frame_that_a_detector_fails_on_takes_none_of_its_batch_with_it(
     job: Job, context: Make, together: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_blocks_of(5, monkeypatch)
-    sixth, rows = images.read(job.frame_path(6)), Null.rows
+    sixth, rows = images.read(job.frames.path(6)), Null.rows
 
     def fails(self: Null, image: images.Image) -> Rows:
         if np.array_equal(image, sixth):
@@ -323,7 +325,7 @@ def test_a_frame_that_a_detector_fails_on_takes_none_of_its_batch_with_it(
     monkeypatch.setattr(Null, "rows", fails)
     with pytest.raises(IncompleteError, match=r"frame 6 failed 3 times: RuntimeError: out of memory"):
         blur(job, context())
-    assert sum(job.has_evidence("null", n) for n in range(1, 13)) == 11
+    assert sum(job.evidence.has("null", n) for n in range(1, 13)) == 11
 
 
 def test_a_second_detector_may_join_a_living_worker(job: Job, context: Make) -> None:
@@ -333,15 +335,15 @@ def test_a_second_detector_may_join_a_living_worker(job: Job, context: Make) -> 
 
 def test_who_joins_late_and_wants_more_looks_gets_them_from_all(job: Job, context: Make) -> None:
     for number in range(1, 13):  # one shot
-        images.write(job.frame_path(number), picture())
+        images.write(job.frames.path(number), picture())
     first = Worker(job, context(every=6))
     with first.joined() as before:
         first.detect(before)
-        assert [n for n in before.numbers if job.has_evidence("null", n)] == [1, 7, 12]
+        assert [n for n in before.numbers if job.evidence.has("null", n)] == [1, 7, 12]
         with Worker(job, context(every=4)).joined() as plan:
             assert plan.pace("null") == Pace(2)
         first.work()
-    assert [n for n in plan.numbers if job.has_evidence("null", n)] == [1, 3, 5, 7, 9, 11, 12]
+    assert [n for n in plan.numbers if job.evidence.has("null", n)] == [1, 3, 5, 7, 9, 11, 12]
     assert len(blurred(job)) == 12
 
 
@@ -351,26 +353,26 @@ def test_two_workers_that_look_seldom_share_what_one_alone_would_look_at(
     shown = [picture(faces=[(8, 8, 24, 24)]) if n < 10 else picture() * np.uint8(0) for n in range(20)]
     job = split(write_clip(tmp_path / "input" / "cut.mp4", shown), context())
     blur(job, context(every=4))
-    alone, seen = blurred(job), sorted(p.name for p in job.evidence_path("null", 1).parent.iterdir())
+    alone, seen = blurred(job), sorted(p.name for p in job.evidence.path("null", 1).parent.iterdir())
     assert [int(name[6:16]) for name in seen] == [1, 5, 9, 10, 11, 13, 17, 20]
     shutil.rmtree(job.folder)
     blur(job, context(every=4, workers=2))
     assert blurred(job) == alone
-    assert sorted(p.name for p in job.evidence_path("null", 1).parent.iterdir()) == seen
+    assert sorted(p.name for p in job.evidence.path("null", 1).parent.iterdir()) == seen
 
 
 def test_a_frame_asked_for_alone_is_looked_at_however_seldom_that_is(job: Job, context: Make) -> None:
     blur(job, context())
-    job.blurred_path(4).unlink()
+    job.pictures.blurred_path(4).unlink()
     blur(job, context(detector="haar", every=3))
-    assert [n for n in range(1, 13) if job.has_evidence("haar", n)] == [4]
+    assert [n for n in range(1, 13) if job.evidence.has("haar", n)] == [4]
 
 
 def test_planned_work_of_nobody_is_done_by_whoever_can(job: Job, context: Make) -> None:
     with Worker(job, context(detector="haar")).joined(every=True):
         pass
     blur(job, context())
-    assert job.has_evidence("haar", 12)
+    assert job.evidence.has("haar", 12)
 
 
 def test_planned_work_that_nobody_can_do_names_the_detector(
@@ -390,16 +392,6 @@ def test_planned_work_that_nobody_can_do_names_the_detector(
         blur(job, context())
 
 
-def test_dead_workers_do_not_count_as_living(job: Job) -> None:
-    dead = job.claim_path("workers/dead")
-    dead.parent.mkdir(parents=True)
-    dead.touch()
-    with job.presence("alive", ["null"]):
-        assert job.living() == {"alive": ["null"]}
-    assert job.living() == {}
-    assert not dead.exists()
-
-
 def test_a_block_that_another_worker_holds_is_left_to_it(job: Job, context: Make) -> None:
     worker = Worker(job, context())
     with worker.joined() as plan:
@@ -411,7 +403,7 @@ def test_a_block_that_another_worker_holds_is_left_to_it(job: Job, context: Make
             worker.context.progress.update = lambda step: done.append(step.done)  # type: ignore[method-assign]
             with pytest.raises(Interrupted):
                 _stop_when(worker, lambda: len(done) >= 12 - len(block))
-        assert {n for n in plan.numbers if not job.has_evidence("null", n)} == set(block)
+        assert {n for n in plan.numbers if not job.evidence.has("null", n)} == set(block)
 
 
 def _stop_when(worker: Worker, enough: Callable[[], bool]) -> None:
@@ -445,38 +437,32 @@ def test_blocks_are_the_same_for_every_worker_and_small_for_short_jobs(job: Job,
 
 def test_a_kept_region_is_left_visible_only_where_it_is_the_only_one(job: Job, context: Make) -> None:
     blur(job, context())
-    region = job.regions(3)[0]
-    job.decisions_path.write_text(
+    region = job.solution.regions(3)[0]
+    job.decisions.path.write_text(
         f'{{"id": "1", "action": "keep", "kind": "face", "boxes": [[3, {region.box.to_json()}]]}}\n'
     )
     blur(job, context())
-    assert job.regions(3) == ()
-    assert len(job.regions(4)) == 1
+    assert job.solution.regions(3) == ()
+    assert len(job.solution.regions(4)) == 1
 
 
 def test_a_hidden_box_is_hidden_between_its_frames(job: Job, context: Make) -> None:
     job.folder.mkdir(parents=True)
-    job.decisions_path.write_text(
+    job.decisions.path.write_text(
         '{"id": "9", "action": "hide", "kind": "plate", "boxes": [[2, [0, 0, 10, 10]], [6, [40, 0, 50, 10]]]}\n'
     )
     blur(job, context())
     hidden = {
-        n: [(r.box.left + r.box.right) / 2 for r in job.regions(n) if r.reason == "decision 9"] for n in range(1, 8)
+        n: [(r.box.left + r.box.right) / 2 for r in job.solution.regions(n) if r.reason == "decision 9"]
+        for n in range(1, 8)
     }
     assert hidden == {1: [], 2: [5], 3: [15], 4: [25], 5: [35], 6: [45], 7: []}
 
 
-def test_decisions_do_not_pass_to_other_frames(job: Job, context: Make, clip: Path) -> None:
-    job.folder.mkdir(parents=True)
-    job.decisions_path.write_text('{"id": "9", "action": "keep", "boxes": [[1, [0, 0, 10, 10]]]}\n')
-    blur(job, context())
-    split(clip, context(scale=48))
-    with pytest.raises(IncompleteError, match="was made for other frames"):
-        blur(job, context())
-
-
 def test_two_workers_that_each_gave_up_a_frame_do_not_wait_for_each_other(job: Job, context: Make) -> None:
-    job.frame_path(5).write_bytes(job.frame_path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82")
+    job.frames.path(5).write_bytes(
+        job.frames.path(5).read_bytes()[:-30] + bytes(18) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
+    )
     alive = Worker(job, context(detector="haar"))  # and it never makes frame 5
     with alive.joined(every=True), pytest.raises(IncompleteError, match="frame 5 failed"):
         blur(job, context())
@@ -484,18 +470,18 @@ def test_two_workers_that_each_gave_up_a_frame_do_not_wait_for_each_other(job: J
 
 def test_a_picture_changed_by_hand_is_not_written_over(job: Job, context: Make) -> None:
     blur(job, context())
-    images.write(job.blurred_path(2), picture(seed=5))
-    mine = job.blurred_path(2).read_bytes()
+    images.write(job.pictures.blurred_path(2), picture(seed=5))
+    mine = job.pictures.blurred_path(2).read_bytes()
     with pytest.raises(IncompleteError, match="was changed by hand"):
         blur(job, context())
-    assert job.blurred_path(2).read_bytes() == mine
+    assert job.pictures.blurred_path(2).read_bytes() == mine
 
 
 def test_emptied_regions_are_noticed_and_made_again(job: Job, context: Make) -> None:
     blur(job, context())
     pictures = blurred(job)
     for number in range(1, 13):
-        job.regions_path(number).write_text(f'{{"frame":{number},"regions":[]}}')
+        job.solution.regions_path(number).write_text(f'{{"frame":{number},"regions":[]}}')
     blur(job, context())
     assert blurred(job) == pictures
 
@@ -503,22 +489,22 @@ def test_emptied_regions_are_noticed_and_made_again(job: Job, context: Make) -> 
 def test_a_decision_written_while_the_solve_runs_is_due_for_the_next(
     job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = job.decisions_text
+    text = job.decisions.text
 
     def written_meanwhile(plan: Plan) -> str:
         before = text(plan)
         if not before:
-            job.decisions_path.write_text('{"id": "1", "action": "hide", "boxes": [[1, [0, 0, 10, 10]]]}\n')
+            job.decisions.path.write_text('{"id": "1", "action": "hide", "boxes": [[1, [0, 0, 10, 10]]]}\n')
         return before
 
     worker = Worker(job, context())
     with worker.joined() as plan:
         worker.detect(plan)
-        monkeypatch.setattr(job, "is_solved", lambda plan: False)
-        monkeypatch.setattr(job, "decisions_text", written_meanwhile)
+        monkeypatch.setattr(job.solution, "is_current", lambda plan: False)
+        monkeypatch.setattr(job.decisions, "text", written_meanwhile)
         worker.solve(plan)
         monkeypatch.undo()
-        assert not job.is_solved(plan)
+        assert not job.solution.is_current(plan)
 
 
 def test_a_plan_that_is_no_longer_in_force_does_not_undo_the_solve_of_the_one_that_is(job: Job, context: Make) -> None:
@@ -532,7 +518,7 @@ def test_a_plan_that_is_no_longer_in_force_does_not_undo_the_solve_of_the_one_th
         newer = job.plan()
         assert newer is not None
         assert newer != plan
-        assert job.is_solved(newer)
+        assert job.solution.is_current(newer)
         first.work()
     assert blurred(job) == pictures
 
@@ -544,10 +530,10 @@ def test_a_frame_replaced_between_solve_and_render_is_not_rendered(job: Job, con
     with worker.joined() as plan:
         worker.detect(plan)
         worker.solve(plan)
-        images.write(job.frame_path(number), picture(faces=[(70, 40, 90, 60)]))
+        images.write(job.frames.path(number), picture(faces=[(70, 40, 90, 60)]))
         with pytest.raises(IncompleteError, match=f"{number:010}.png was replaced .* run blur again"):
             worker.render(plan)
-    assert not job.blurred_path(number).exists()
+    assert not job.pictures.blurred_path(number).exists()
     blur(job, context(every=2))
     assert len(blurred(job)) == 12
 
@@ -556,7 +542,7 @@ def test_who_saw_a_frame_that_was_replaced_during_a_solve_has_it_solved_again(
     job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else it would be rendered with the regions of the picture that was there, and all workers would end well."""
-    first, second, evidence = Worker(job, context()), Worker(job, context()), job.evidence
+    first, second, evidence = Worker(job, context()), Worker(job, context()), job.watch.evidence
     read: list[Plan] = []
     about_to_solve = threading.Event()
 
@@ -568,19 +554,19 @@ def test_who_saw_a_frame_that_was_replaced_during_a_solve_has_it_solved_again(
         yield from evidence(plan)
         read.append(plan)
         if len(read) == 2:  # once for the digest of the evidence, once to solve it
-            images.write(job.frame_path(5), picture(faces=[(70, 40, 90, 60)]))
+            images.write(job.frames.path(5), picture(faces=[(70, 40, 90, 60)]))
             thread.start()
             assert about_to_solve.wait(20)
 
     monkeypatch.setattr(second, "solve", solve)
-    monkeypatch.setattr(job, "evidence", replaced_meanwhile)
+    monkeypatch.setattr(job.watch, "evidence", replaced_meanwhile)
     thread = threading.Thread(target=second.work)
     with first.joined() as plan:
         first.work()
         thread.join()
-    assert job.is_solved(plan)
-    assert all(job.is_rendered(plan, number) for number in plan.numbers)
-    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.regions(5))
+    assert job.solution.is_current(plan)
+    assert all(job.pictures.is_rendered(plan, number) for number in plan.numbers)
+    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.solution.regions(5))
 
 
 @pytest.mark.parametrize("count", [None, "", '{"begun":0}', '{"begun":"7"}', '{"begun":null}'])
@@ -590,15 +576,15 @@ def test_where_the_count_of_solves_was_lost_an_older_solve_is_not_taken_for_a_ne
     """As when the power fails before it is on the disk: the regions would stay those of the picture that was there."""
     blur(job, context())
     if count is None:
-        job.solves_path.unlink()
+        job.solution.begun_path.unlink()
     else:
-        job.solves_path.write_text(count)
-    images.write(job.frame_path(5), picture(faces=[(70, 40, 90, 60)]))
+        job.solution.begun_path.write_text(count)
+    images.write(job.frames.path(5), picture(faces=[(70, 40, 90, 60)]))
     blur(job, context())
     plan = job.plan()
     assert plan is not None
-    assert job.is_solved(plan)
-    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.regions(5))
+    assert job.solution.is_current(plan)
+    assert any(region.box.touches(Box(70, 40, 90, 60)) for region in job.solution.regions(5))
 
 
 def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(
@@ -609,17 +595,17 @@ def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(
 
     def written_by_two(path: Path, data: bytes, *, sync: bool = False) -> None:
         write(path, data, sync=sync)
-        if path == job.regions_path(9):
-            write(job.regions_path(3), b'{"frame":3,"regions":[]}')
+        if path == job.solution.regions_path(9):
+            write(job.solution.regions_path(3), b'{"frame":3,"regions":[]}')
 
     with worker.joined() as plan:
         worker.detect(plan)
         monkeypatch.setattr(files, "write", written_by_two)
         worker.solve(plan)
         monkeypatch.undo()
-        assert not job.is_solved(plan)
+        assert not job.solution.is_current(plan)
     blur(job, context())
-    assert job.regions(3)
+    assert job.solution.regions(3)
 
 
 def test_two_processes_give_the_frames_of_one(job: Job, context: Make, tmp_path: Path) -> None:
@@ -636,31 +622,34 @@ def test_frames_of_two_jobs_in_one_folder_never_mix(job: Job, context: Make, tmp
     blur(other, context())
     assert len(blurred(job)) == 12
     assert len(blurred(other)) == 5
-    assert images.size(other.blurred_path(1)) == (64, 48)
+    assert images.size(other.pictures.blurred_path(1)) == (64, 48)
 
 
 def test_a_picture_is_never_stamped_with_regions_it_was_not_drawn_with(
     job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blur(job, context())
-    job.blurred_path(3).unlink()
+    job.pictures.blurred_path(3).unlink()
     worker = Worker(job, context())
-    fingerprint, later = job.fingerprint, job.regions_path(4).read_text().replace('"frame":4', '"frame":3')
+    fingerprint, later = (
+        job.frames.fingerprint,
+        job.solution.regions_path(4).read_text().replace('"frame":4', '"frame":3'),
+    )
 
     def solved_meanwhile(number: int) -> str:
-        job.regions_path(3).write_text(later)
+        job.solution.regions_path(3).write_text(later)
         return fingerprint(number)
 
-    monkeypatch.setattr(job, "fingerprint", solved_meanwhile)
+    monkeypatch.setattr(job.frames, "fingerprint", solved_meanwhile)
     with worker.joined() as plan:
         worker._render(plan, 3)
-        assert not job.is_rendered(plan, 3)
+        assert not job.pictures.is_rendered(plan, 3)
 
 
 def test_progress_counts_the_faces_of_frames_that_were_done_before(job: Job, context: Make) -> None:
     blur(job, context())
     for number in (3, 4):
-        job.blurred_path(number).unlink()
+        job.pictures.blurred_path(number).unlink()
     again, steps = context(), []
     again.progress.end = steps.append  # type: ignore[method-assign]
     blur(job, again)
@@ -684,13 +673,13 @@ def test_what_could_not_be_had_stands_once_in_the_plan(
     missing = json.loads(job.plan_path.read_text())["missing"]
     assert list(missing) == ["slow.1"]
     assert missing["slow.1"].startswith("null took its place: the weights of ")
-    assert job.has_evidence("null", 12)
+    assert job.evidence.has("null", 12)
 
 
 def test_what_could_not_be_had_stands_in_the_report(job: Job, context: Make, without_slow: dict[str, object]) -> None:
     blur(job, context(**without_slow))
     assemble(job, context())
-    assert list(job.report()["plan"]["missing"]) == ["slow.1"]
+    assert list(job.reports.last()["plan"]["missing"]) == ["slow.1"]
 
 
 def test_what_is_there_at_last_is_no_longer_missing(job: Job, context: Make) -> None:
@@ -707,15 +696,15 @@ def test_where_all_could_be_had_nothing_is_missing(job: Job, context: Make) -> N
 
 def test_where_two_must_agree_frames_that_one_was_to_see_stay_hidden(job: Job, context: Make) -> None:
     blur(job, context(agree=2, look_back=0, look_ahead=0))
-    hidden = {number for number in range(1, 13) if job.regions(number)}
-    job.blurred_path(4).unlink()
+    hidden = {number for number in range(1, 13) if job.solution.regions(number)}
+    job.pictures.blurred_path(4).unlink()
     blur(job, context(detector="null+null@flip", agree=2, look_back=0, look_ahead=0))
-    assert hidden == {number for number in range(1, 13) if job.regions(number)} == set(range(1, 13))
+    assert hidden == {number for number in range(1, 13) if job.solution.regions(number)} == set(range(1, 13))
 
 
 def test_what_the_other_of_two_that_must_agree_does_not_see_stays_visible(job: Job, context: Make) -> None:
     blur(job, context(detector="null+haar", agree=2))
-    assert not any(job.regions(number) for number in range(1, 13))
+    assert not any(job.solution.regions(number) for number in range(1, 13))
 
 
 @pytest.mark.parametrize(("workers", "threads"), [(1, 8), (2, 4), (3, 2), (100, 1)])
@@ -744,7 +733,7 @@ def test_faces_are_looked_for_also_where_others_looked_for_plates(job: Job, cont
     plan = job.plan()
     assert plan is not None
     assert plan.planned("null") == list(range(1, 13))
-    assert all(job.regions(number) for number in range(1, 13))
+    assert all(job.solution.regions(number) for number in range(1, 13))
 
 
 def test_what_a_detector_said_and_was_made_to_forget_is_asked_again(job: Job, context: Make) -> None:
@@ -752,14 +741,14 @@ def test_what_a_detector_said_and_was_made_to_forget_is_asked_again(job: Job, co
     clean(job, "detections", "null")
     assert blurred(job) == {}
     blur(job, context(detector="null+haar"))
-    assert all(job.regions(number) for number in range(1, 13))
+    assert all(job.solution.regions(number) for number in range(1, 13))
 
 
 def test_a_picture_changed_by_hand_stays_when_a_detector_is_forgotten(job: Job, context: Make) -> None:
     blur(job, context())
-    images.write(job.blurred_path(3), picture())
+    images.write(job.pictures.blurred_path(3), picture())
     clean(job, "detections", "null")
-    assert list(blurred(job)) == [job.blurred_path(3).name]
+    assert list(blurred(job)) == [job.pictures.blurred_path(3).name]
 
 
 def test_what_took_a_place_is_made_good_when_the_detector_is_there(
@@ -787,12 +776,12 @@ def test_faces_are_found_and_hidden_in_frames_of_16_bits(tmp_path: Path, context
     source = tmp_path / "input" / "deep.mkv"
     write_clip(source, moving_face(3), codec="ffv1", pixel_format="yuv444p10le", options=options)
     deep = split(source, context())
-    origin = deep.origin()
+    origin = deep.frames.origin()
     assert origin is not None
     assert origin.video.colour[2] == transfer
     blur(deep, context(style="solid"))
     for number in (1, 2, 3):
-        before, after = images.read(deep.frame_path(number)), images.read(deep.blurred_path(number))
+        before, after = images.read(deep.frames.path(number)), images.read(deep.pictures.blurred_path(number))
         assert before.dtype == after.dtype == np.uint16
         green = (before[..., 1] > 50000) & (before[..., 2] < 15000)
         assert green.any()
@@ -805,7 +794,7 @@ def test_alpha_stays_beside_what_is_hidden(tmp_path: Path, context: Make) -> Non
     write_clip(source, moving_face(2), codec="ffv1", pixel_format="bgra")
     job = split(source, context())
     blur(job, context(style="solid"))
-    before, after = images.read(job.frame_path(1)), images.read(job.blurred_path(1))
+    before, after = images.read(job.frames.path(1)), images.read(job.pictures.blurred_path(1))
     assert before.shape == after.shape == (64, 96, 4)
     assert (after[28, 12] == (0, 0, 0, 255)).all()
 
@@ -814,7 +803,7 @@ def test_frames_that_are_packed_otherwise_need_no_work_anew(clip: Path, context:
     job = split(clip, context(png="raw"))
     blur(job, context(png="small"))
     before = times(job)
-    job.remove_source_frames()
+    job.frames.remove()
     split(clip, context(png="fast"))
     blur(job, context(png="fast"), every=True)
     assert rewritten(before, times(job)) == set()

@@ -84,7 +84,7 @@ def split(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
 
     def one(source: str) -> None:
         job = split(Path(source), context)
-        context.progress.result(f"{job.frames_folder}: {len(job.frame_numbers())} frames", job=job.name)
+        context.progress.result(f"{job.frames.folder}: {len(job.frames.numbers())} frames", job=job.name)
 
     each(context, sources, one)
 

@@ -160,7 +160,7 @@ def video(source: Path, truth: Truth, context: Context, combinations: Sequence[s
     look = {name: getattr(context.options, name) for name in LOOK}
     plan = replace(Plan(job.home, *job.extent()), **look)
     truth.check(len(plan.numbers), plan.width, plan.height)
-    with job.presence(together.token, together.own):
+    with job.workers.presence(together.token, together.own):
         together.detect(_seeing(plan, together))
         results = [_compared(name, job, _seeing(plan, worker), truth) for name, worker in workers.items()]
     return list(chain.from_iterable(results))
@@ -238,8 +238,8 @@ def _seeing(plan: Plan, worker: Worker) -> Plan:
 
 
 def _compared(name: str, job: Job, plan: Plan, truth: Truth) -> list[Figures]:
-    frames = list(job.evidence(plan))
-    size, tick = (plan.width, plan.height), job.clock(plan).time_base
+    frames = list(job.watch.evidence(plan))
+    size, tick = (plan.width, plan.height), job.frames.clock(plan).time_base
     over_time = list(temporal.solve(frames, (), plan.settings, size, tick))
     alone = list(_alone(frames, plan, tick))
     return [

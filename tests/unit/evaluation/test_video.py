@@ -180,9 +180,9 @@ def test_the_mask_is_what_a_solid_fill_makes_black(shape: str, clip: Path, conte
     job = pipeline.open_job(clip, solid)
     pipeline.blur(job, solid, every=True)
     for number in (1, 6, 12):
-        mask = evaluation.mask(job.regions(number), WIDTH, HEIGHT, shape)
+        mask = evaluation.mask(job.solution.regions(number), WIDTH, HEIGHT, shape)
         assert mask.any()
-        assert np.array_equal(mask, (images.read(job.blurred_path(number)) == 0).all(axis=2))
+        assert np.array_equal(mask, (images.read(job.pictures.blurred_path(number)) == 0).all(axis=2))
 
 
 # A source and its detectors
@@ -247,10 +247,10 @@ def test_evaluating_changes_nothing_about_what_will_be_hidden(
 ) -> None:
     pipeline.run(clip, context(style="solid"))
     job = pipeline.open_job(clip, context())
-    before = job.plan_path.read_bytes(), job.solved_path.read_bytes()
+    before = job.plan_path.read_bytes(), job.solution.path.read_bytes()
     evaluation.video(clip, Truth.read(truth), context(threshold=0.9), ["null", "haar"])
-    assert (job.plan_path.read_bytes(), job.solved_path.read_bytes()) == before
-    assert not job.living()
+    assert (job.plan_path.read_bytes(), job.solution.path.read_bytes()) == before
+    assert not job.workers.living()
 
 
 def test_a_detector_is_judged_by_its_own_evidence(clip: Path, truth: Path, context: Callable[..., Context]) -> None:

@@ -25,7 +25,7 @@ def made(tmp_path: Path, context: Maker) -> tuple[Path, Any]:
     """A finished video with sound, and the checks of its report."""
     clip = write_clip(tmp_path / "clip.mp4", moving_face(10), sound=True)
     job = split(clip, context())
-    return run(clip, context(preset="ultrafast")), job.report()["blurred"]["checks"]
+    return run(clip, context(preset="ultrafast")), job.reports.last()["blurred"]["checks"]
 
 
 def doctored(path: Path, change: Callable[[Any], None] = lambda _: None, **how: Any) -> Path:

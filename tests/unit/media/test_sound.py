@@ -122,7 +122,7 @@ def test_sound_that_the_container_cannot_hold_is_encoded_anew_in_time_and_said(
     assert click_times(out) == pytest.approx([0.5, 0.9], abs=0.005)
     assert sound.shape[1] / made[1] == pytest.approx(heard(clip)[1].shape[1] / rate, abs=1024 / made[1] + 0.001)
     assert [w for w in told.warnings if "encoded anew; an output named .mkv keeps it as it is" in w]
-    assert job.report()["blurred"]["checks"]["sound"] == ["transcoded"]
+    assert job.reports.last()["blurred"]["checks"]["sound"] == ["transcoded"]
 
 
 def test_only_the_stream_that_cannot_be_copied_is_encoded_anew(tmp_path: Path, context: Maker) -> None:
@@ -249,8 +249,8 @@ def test_every_stream_is_distorted_and_nothing_tells_how(tmp_path: Path, context
     out = run(clip, context(**options))
     for number in range(3):
         assert abs(tone(out, number) / tone(clip, number) - 1) > 0.15
-    report = json.dumps(job.report())
-    assert job.report()["blurred"]["checks"]["sound"] == ["distorted"] * 3
+    report = json.dumps(job.reports.last())
+    assert job.reports.last()["blurred"]["checks"]["sound"] == ["distorted"] * 3
     assert "factor" not in report
     assert "seed" not in report
     made = out.stat()

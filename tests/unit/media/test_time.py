@@ -135,7 +135,7 @@ def test_times_that_do_not_rise_are_moved_and_reported(tmp_path: Path, context: 
     assert data.count(struct.pack(">II", 1, 3 * 512)) == 1  # in `stts`: one picture lasts three frames
     source.write_bytes(data.replace(struct.pack(">II", 1, 3 * 512), struct.pack(">II", 1, 0)))
     assert len(set(play(source).times)) == 5
-    origin = split(source, context()).origin()
+    origin = split(source, context()).frames.origin()
     assert origin
     assert origin.moved == 1
     times = play(run(source, context(preset="ultrafast"))).times

@@ -1,0 +1,59 @@
+"""The reports of a job: what is told of each of its outputs."""
+
+import os
+from pathlib import Path
+
+from faceblur.domain import Json, digest
+from faceblur.job import records
+from faceblur.plan import FORMAT
+
+
+class Reports:
+    """The report of the last output, and beside it those of outputs at other places."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "report.json"
+        self.kept_folder = folder / "reports"
+        self._folder = folder
+
+    def last(self) -> Json:
+        """What is told of the job and of its last output; empty before the first."""
+        return records.read(self.path) or {}
+
+    def all(self) -> list[Json]:
+        """The report of every output, the last one first."""
+        kept = sorted(self.kept_folder.glob("*.json"))
+        return [report for report in (self.last(), *(records.read(path) for path in kept)) if report]
+
+    def made(self, kind: str, target: Path, sha256: str) -> Json:
+        """What is told of the "blurred" or "debug" file at `target`, whose content is `sha256`.
+
+        It goes by the content, as folders move and one path is written in many ways. Of a file that was to be replaced
+        when a run was killed only the content is told. Empty when this job made no such file.
+        """
+        told = [report[kind] for report in self.all() if kind in report]
+        told.sort(key=lambda facts: os.path.abspath(facts["path"]) != os.path.abspath(target))
+        replaced = [{"sha256": sha256, "source": f.get("source")} for f in told if f.get("replaces") == sha256]
+        return next((dict(facts) for facts in told + replaced if facts["sha256"] == sha256), {})
+
+    def outputs(self) -> list[Path]:
+        """Where finished files were made and something still is, those of the last output first."""
+        told = (report[kind]["path"] for report in self.all() for kind in ("blurred", "debug") if kind in report)
+        places = (self._place(Path(path)) for path in told)
+        return [path for path in dict.fromkeys(places) if path.exists()]
+
+    def write(self, report: Json) -> None:
+        """Write what is told of the last output. The report of an output before it, at another place, is kept."""
+        before = self.last()
+        if "blurred" in before and self._kept_path(before) != self._kept_path(report):
+            records.write(self._kept_path(before), before)
+        records.write(self.path, report | {"format": FORMAT})
+        self._kept_path(report).unlink(missing_ok=True)
+
+    def _place(self, told: Path) -> Path:
+        """Where a file is that a report names: one in the job's own folder is there, wherever that is seen from."""
+        own = not told.is_absolute() and told.parent.name == self._folder.name
+        return self._folder / told.name if own else told
+
+    def _kept_path(self, report: Json) -> Path:
+        return self.kept_folder / f"{digest(os.path.abspath(report['blurred']['path']))}.json"

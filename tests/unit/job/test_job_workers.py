@@ -1,0 +1,28 @@
+"""Who is alive."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from faceblur.context import Context
+from faceblur.job import Job
+from faceblur.split import split
+
+Make = Callable[..., Context]
+
+
+@pytest.fixture
+def job(clip: Path, context: Make) -> Job:
+    """The clip's job, split and not yet blurred."""
+    return split(clip, context())
+
+
+def test_dead_workers_do_not_count_as_living(job: Job) -> None:
+    dead = job.claim_path("workers/dead")
+    dead.parent.mkdir(parents=True)
+    dead.touch()
+    with job.workers.presence("alive", ["null"]):
+        assert job.workers.living() == {"alive": ["null"]}
+    assert job.workers.living() == {}
+    assert not dead.exists()
