@@ -92,7 +92,7 @@ def detect(frames: Sequence[Image], name: str, batch: int, workers: int, *, gpu:
     return sum(rates.get() for _ in crew)
 
 
-def _detect(
+def _detect(  # noqa: PLR0917 - as a process takes them
     pictures: Sequence[Image], name: str, threads: int, gpu: bool, seconds: float, barrier: Barrier, rates: Any
 ) -> None:
     try:

@@ -92,7 +92,7 @@ def test_the_finished_video_hides_what_evaluating_promises(
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("preset", ["fast", "slow"])
+@pytest.mark.parametrize("preset", json.loads(STORED.read_text())["photos"]["limit"])
 def test_in_photos_a_preset_is_not_worse_than_the_stored_figures(preset: str, shared: Path) -> None:
     if not (shared / "data" / "widerface" / "labels.json").is_file():
         pytest.skip("needs the photos of WIDER FACE")

@@ -7,6 +7,8 @@ from faceblur.domain import Json, digest
 from faceblur.job import records
 from faceblur.plan import FORMAT
 
+_KINDS = ("blurred", "debug")  # of files that are told of
+
 
 class Reports:
     """The report of the last output, and beside it those of outputs at other places."""
@@ -18,12 +20,12 @@ class Reports:
 
     def last(self) -> Json:
         """What is told of the job and of its last output; empty before the first."""
-        return records.read(self.path) or {}
+        return _read(self.path) or {}
 
     def all(self) -> list[Json]:
         """The report of every output, the last one first."""
         kept = sorted(self.kept_folder.glob("*.json"))
-        return [report for report in (self.last(), *(records.read(path) for path in kept)) if report]
+        return [report for report in map(_read, (self.path, *kept)) if report]
 
     def made(self, kind: str, target: Path, sha256: str) -> Json:
         """What is told of the "blurred" or "debug" file at `target`, whose content is `sha256`.
@@ -38,7 +40,7 @@ class Reports:
 
     def outputs(self) -> list[Path]:
         """Where finished files were made and something still is, those of the last output first."""
-        told = (report[kind]["path"] for report in self.all() for kind in ("blurred", "debug") if kind in report)
+        told = (report[kind]["path"] for report in self.all() for kind in _KINDS if kind in report)
         places = (self._place(Path(path)) for path in told)
         return [path for path in dict.fromkeys(places) if path.exists()]
 
@@ -57,3 +59,11 @@ class Reports:
 
     def _kept_path(self, report: Json) -> Path:
         return self.kept_folder / f"{digest(os.path.abspath(report['blurred']['path']))}.json"
+
+
+def _read(path: Path) -> Json | None:
+    """A report; None when it is missing or damaged, which means that what it told of is nobody's."""
+    report = records.read(path) or {}
+    told = [report[kind] for kind in _KINDS if kind in report]
+    whole = all(isinstance(facts, dict) and {str} == {type(facts.get(k)) for k in ("path", "sha256")} for facts in told)
+    return report if whole else None

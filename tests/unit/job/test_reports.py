@@ -1,5 +1,6 @@
 """What is told of the outputs of a job."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from faceblur.assemble import assemble
 from faceblur.context import Context
+from faceblur.errors import UsageError
 from faceblur.job import Job
 from faceblur.split import split
 from faceblur.worker import blur
@@ -49,3 +51,23 @@ def test_only_outputs_that_are_there_are_told_of_wherever_that_is_asked(
     gone.unlink()
     monkeypatch.chdir(tmp_path / "input")
     assert job.reports.outputs() == [tmp_path / usual]
+
+
+@pytest.mark.parametrize(
+    "told", [{}, 5, {"path": "a.mp4"}, {"path": 5, "sha256": "x"}, {"path": "a.mp4", "sha256": None}]
+)
+@pytest.mark.parametrize("kind", ["blurred", "debug"])
+def test_a_damaged_report_tells_of_nothing_and_stops_nobody(
+    kind: str, told: object, job: Job, context: Make, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
+    for target in (first, second):
+        assemble(job, context(out=target))
+    [kept] = job.reports.kept_folder.iterdir()
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {kind: told}))
+    assert job.reports.outputs() == [second]
+    job.reports.path.write_text(json.dumps(job.reports.last() | {kind: told}))
+    assert job.reports.outputs() == job.reports.all() == []
+    with pytest.raises(UsageError, match="did not make it"):
+        assemble(job, context(out=second))
+    assert assemble(job, context(out=tmp_path / "third.mp4")).is_file()
