@@ -20,6 +20,7 @@ from faceblur.images import write as write_picture
 from faceblur.job import Job
 from faceblur.options import Options
 from faceblur.pipeline import run
+from faceblur.split import split
 
 SHARED = Path(os.environ.get("FACEBLUR_SHARED", Path(__file__).parents[2] / "shared"))
 GREEN = (0, 255, 0)
@@ -183,6 +184,12 @@ def blurred(context: Callable[..., Context]) -> RUN:
 def clip(tmp_path: Path) -> Path:
     """input/clip.mp4: twelve frames at 25 a second with a moving painted face, and sound."""
     return write_clip(tmp_path / "input" / "clip.mp4", moving_face(12), sound=True)
+
+
+@pytest.fixture
+def job(clip: Path, context: Callable[..., Context]) -> Job:
+    """The clip's job, split and not yet blurred."""
+    return split(clip, context())
 
 
 @pytest.fixture

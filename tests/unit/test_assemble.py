@@ -28,9 +28,8 @@ Maker = Callable[..., Context]
 
 
 @pytest.fixture
-def job(clip: Path, context: Maker) -> Job:
-    """The twelve frames of `clip`, blurred."""
-    job = split(clip, context())
+def job(job: Job, context: Maker) -> Job:
+    """The clip's job, blurred."""
     blur(job, context(), every=True)
     return job
 

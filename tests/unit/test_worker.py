@@ -35,12 +35,6 @@ from faceblur.worker import Worker, blur
 Make = Callable[..., Context]
 
 
-@pytest.fixture
-def job(clip: Path, context: Make) -> Job:
-    """The clip's job, split and not yet blurred."""
-    return split(clip, context())
-
-
 def blurred(job: Job) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(job.folder.glob("frame_*.png.blurred.png"))}
 

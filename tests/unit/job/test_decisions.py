@@ -14,12 +14,6 @@ from faceblur.worker import blur
 Make = Callable[..., Context]
 
 
-@pytest.fixture
-def job(clip: Path, context: Make) -> Job:
-    """The clip's job, split and not yet blurred."""
-    return split(clip, context())
-
-
 def test_decisions_do_not_pass_to_other_frames(job: Job, context: Make, clip: Path) -> None:
     job.folder.mkdir(parents=True)
     job.decisions.path.write_text('{"id": "9", "action": "keep", "boxes": [[1, [0, 0, 10, 10]]]}\n')

@@ -1,21 +1,11 @@
 """Who is alive."""
 
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from faceblur.context import Context
 from faceblur.job import Job
-from faceblur.split import split
 
 Make = Callable[..., Context]
-
-
-@pytest.fixture
-def job(clip: Path, context: Make) -> Job:
-    """The clip's job, split and not yet blurred."""
-    return split(clip, context())
 
 
 def test_dead_workers_do_not_count_as_living(job: Job) -> None:

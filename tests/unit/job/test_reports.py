@@ -10,16 +10,14 @@ from faceblur.assemble import assemble
 from faceblur.context import Context
 from faceblur.errors import UsageError
 from faceblur.job import Job
-from faceblur.split import split
 from faceblur.worker import blur
 
 Make = Callable[..., Context]
 
 
 @pytest.fixture
-def job(clip: Path, context: Make) -> Job:
-    """The twelve frames of `clip`, blurred."""
-    job = split(clip, context())
+def job(job: Job, context: Make) -> Job:
+    """The clip's job, blurred."""
     blur(job, context(), every=True)
     return job
 
