@@ -22,7 +22,7 @@ class Detector(ABC):
     """Finds one kind of thing in pictures. `name` names the model and every setting that changes what it finds."""
 
     kind = "face"
-    step = 1  # px; the sides of a picture given to `rows` are a multiple of this
+    step = 1  # px; the sides of a picture given to `batch` are a multiple of this
     floor = FLOOR
 
     def __init__(self, name: str) -> None:
@@ -39,13 +39,9 @@ class Detector(ABC):
         """How many pictures of that size in pixels should be given to `detect` together."""
         return 1
 
-    def batch(self, images: Sequence[Image]) -> list[Rows]:
-        """The rows of each picture; of several at once where that is quicker."""
-        return [self.rows(image) for image in images]
-
     @abstractmethod
-    def rows(self, image: Image) -> Rows:
-        """(N, 5) float64: left, top, right, bottom in pixels of the image, and score; any order, any number.
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        """For each picture (N, 5) float64: left, top, right, bottom in pixels of it, and score; any order, any number.
 
         (N, 13) where it tells corners too; see Rows.
         """
@@ -61,6 +57,17 @@ class Detector(ABC):
                 corners = _corners(Box(left, top, right, bottom), shares)
                 found.append(Detection(box, min(round(score, 4), 1.0), self.kind, self.name, corners))
         return sorted(found, key=lambda d: (-d.score, d.box.to_json()))
+
+
+class OneByOne(Detector):
+    """A detector that looks at one picture after the other."""
+
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        return [self.rows(image) for image in images]
+
+    @abstractmethod
+    def rows(self, image: Image) -> Rows:
+        """What `batch` says of one picture."""
 
 
 def _corners(box: Box, shares: Sequence[float]) -> Points:

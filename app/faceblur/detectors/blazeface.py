@@ -14,7 +14,7 @@ import numpy as np
 
 from faceblur import weights as weights_table
 from faceblur.detectors import squares
-from faceblur.detectors.base import FLOOR, Detector, Rows
+from faceblur.detectors.base import FLOOR, OneByOne, Rows
 from faceblur.detectors.network import blob
 from faceblur.images import Image
 
@@ -24,7 +24,7 @@ _FINEST = 256  # px, the least side of a square; half of it would take four time
 _HIGHEST = 100.0  # logit; beyond this MediaPipe cuts, and exp would overflow
 
 
-class BlazeFace(Detector):
+class BlazeFace(OneByOne):
     """A BlazeFace on the whole picture, and on squares of half its longest side, a quarter, and so on, down to 256 px.
 
     So small faces are found that the network alone cannot see. `grids` are (stride in pixels, anchors a cell). Logits

@@ -36,10 +36,6 @@ class Cascade(Detector):
         self._close, self._usual, self._crowd = close, usual, crowd
         self._many = many
 
-    def rows(self, image: Image) -> Rows:
-        [rows] = self.batch([image])
-        return rows
-
     def at_once(self, width: int, height: int) -> int:
         return max(one.at_once(width, height) for one in (self._first, self._close, self._usual, self._crowd))
 

@@ -9,44 +9,28 @@ every layer rounded: of 2593 detections by 0.0002 in the middle and 0.002 for on
 2 fell below; 29 came or went, all of them below 0.09.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from faceblur import weights as weights_table
-from faceblur.detectors import network
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
-from faceblur.detectors.network import Network, Tensor, blob
-from faceblur.images import Image
+from faceblur.detectors.base import FLOOR, Rows, nms
+from faceblur.detectors.convolutional import FullyConvolutional
+from faceblur.detectors.network import Network, Tensor
 
 _STRIDE = 4
 _IOU = 0.3
 
 
-class CenterFace(Detector):
+class CenterFace(FullyConvolutional):
     """CenterFace at the picture's own size; with `half` in float16."""
 
-    step = 32
-
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0, *, half: bool = False) -> None:
-        super().__init__(name)
-        self._network = Network(weights_table.fetch("centerface", weights), threads, half=half)
+        super().__init__(name, Network(weights_table.fetch("centerface", weights), threads, half=half), rgb=True)
 
-    def rows(self, image: Image) -> Rows:
-        [rows] = self.batch([image])
-        return rows
-
-    def at_once(self, width: int, height: int) -> int:
-        return network.at_once(width, height)
-
-    def batch(self, images: Sequence[Image]) -> list[Rows]:
-        answers: dict[int, Rows] = {}
-        for group in network.alike(images, self.at_once):
-            found = self._network.run(blob(*(images[i] for i in group), rgb=True))
-            for i, heat, extent, offset in zip(group, *map(found.__getitem__, ("537", "538", "539")), strict=True):
-                answers[i] = nms(_decode(heat[0], extent, offset), _IOU)
-        return [answers[i] for i in range(len(images))]
+    def decoded(self, found: Mapping[str, Tensor], height: int, width: int) -> Rows:
+        return nms(_decode(found["537"][0], found["538"], found["539"]), _IOU)
 
 
 def _decode(heat: Tensor, extent: Tensor, offset: Tensor) -> Rows:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from faceblur.detectors import packages
-from faceblur.detectors.base import FLOOR, Detector, Rows
+from faceblur.detectors.base import FLOOR, OneByOne, Rows
 from faceblur.errors import MissingError, UsageError
 from faceblur.images import Image
 
@@ -35,7 +35,7 @@ _INSTALL = "deepface werkzeug"
 _WHEELS = {"retinaface": "retina-face", "tf_keras": "tf-keras"}  # modules that are not called like what brings them
 
 
-class DeepFace(Detector):
+class DeepFace(OneByOne):
     """The detector of deepface that the name says behind its dot."""
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:

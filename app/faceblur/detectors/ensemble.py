@@ -37,10 +37,6 @@ class Ensemble(Detector):
         self._members = (*members, *(one for one in enough if one not in members))
         self._enough = [self._members.index(one) for one in enough]
 
-    def rows(self, image: Image) -> Rows:
-        [rows] = self.batch([image])
-        return rows
-
     def at_once(self, width: int, height: int) -> int:
         return max(member.at_once(width, height) for member in self._members)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceblur.detectors.base import Detector, Rows, nms
+from faceblur.detectors.base import OneByOne, Rows, nms
 from faceblur.images import Image
 
 _IOU = 0.4
@@ -34,7 +34,7 @@ class Cascade:
         return np.stack([left, top, left + across, top + down, weight / (weight + _HALF)], axis=1)
 
 
-class Haar(Detector):
+class Haar(OneByOne):
     """Faces in three passes: frontal, profile, and profile on the mirrored picture."""
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:
@@ -51,7 +51,7 @@ class Haar(Detector):
         return nms(np.concatenate([self._frontal.rows(grey), self._profile.rows(grey), mirrored]), _IOU)
 
 
-class HaarPlate(Detector):
+class HaarPlate(OneByOne):
     """Plates in one pass; weak."""
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:

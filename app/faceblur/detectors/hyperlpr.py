@@ -13,7 +13,7 @@ import numpy as np
 
 from faceblur import weights as weights_table
 from faceblur.detectors import squares
-from faceblur.detectors.base import FLOOR, Detector, Rows
+from faceblur.detectors.base import FLOOR, OneByOne, Rows
 from faceblur.detectors.network import Network, Tensor, blob
 from faceblur.images import Image
 
@@ -22,7 +22,7 @@ _DETAIL = 800  # px; in larger pictures a plate may be lost when all is shrunk t
 _IOU = 0.4
 
 
-class HyperLpr(Detector):
+class HyperLpr(OneByOne):
     """The picture whole, and a larger one in squares at its own size too; a plate of 30 px across is found."""
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:

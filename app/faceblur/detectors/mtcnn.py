@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from faceblur.detectors import packages
-from faceblur.detectors.base import FLOOR, Detector, Rows
+from faceblur.detectors.base import FLOOR, OneByOne, Rows
 from faceblur.images import Image
 
 # A score is the last network's. The first two only propose; their own thresholds, 0.6 and 0.7 by default, would hide
@@ -18,7 +18,7 @@ from faceblur.images import Image
 _SETTINGS = {"threshold_pnet": 0.2, "threshold_rnet": 0.1, "threshold_onet": FLOOR}
 
 
-class MtCnn(Detector):
+class MtCnn(OneByOne):
     """MTCNN at the picture's own size."""
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:

@@ -64,7 +64,7 @@ class Network:
         self.outputs: tuple[str, ...] = tuple(output.name for output in self._session.get_outputs())
 
     def run(self, blob: Tensor) -> dict[str, Tensor]:
-        """Every output by name. ValueError for one that is not finite: that must not pass for "no face"."""
+        """Every output by name, (N, ...). ValueError for one that is not finite: that must not pass for "no face"."""
         _make_room(blob.shape)
         binding = self._session.io_binding()  # on a GPU all outputs stay there until the last one is made
         binding.bind_cpu_input(self._input, np.ascontiguousarray(blob))
@@ -74,7 +74,12 @@ class Network:
         values: list[Tensor] = binding.copy_outputs_to_cpu()
         if not all(np.isfinite(value).all() for value in values):
             raise ValueError("the network answered with numbers that are none")
-        return dict(zip(self.outputs, values, strict=True))
+        return {name: _of_each(value, len(blob)) for name, value in zip(self.outputs, values, strict=True)}
+
+
+def _of_each(value: Tensor, count: int) -> Tensor:
+    """(count, ...) what some networks, saved for one picture, answer about several as (1, count · ..., ...)."""
+    return value if len(value) == count else value.reshape(count, -1, *value.shape[2:])
 
 
 @cache

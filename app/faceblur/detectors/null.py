@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceblur.detectors.base import Detector, Rows
+from faceblur.detectors.base import OneByOne, Rows
 from faceblur.images import Image
 
 
-class Null(Detector):
+class Null(OneByOne):
     """Finds painted rectangles; for tests only, as it hides no face."""
 
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from faceblur import weights as weights_table
 from faceblur.detectors import packages
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
+from faceblur.detectors.base import FLOOR, OneByOne, Rows, nms
 from faceblur.detectors.network import Network, Tensor
 from faceblur.errors import MissingError, UsageError
 from faceblur.images import Image
@@ -32,7 +32,7 @@ _INSTALL = "retina-face tensorflow tf-keras"
 Run = Callable[[Tensor], list[Tensor]]  # (1, H, W, 3) RGB -> for each grid scores, boxes and landmarks (1, h, w, C)
 
 
-class RetinaFace(Detector):
+class RetinaFace(OneByOne):
     """RetinaFace at the picture's own size."""
 
     step = 32

@@ -4,15 +4,15 @@ It wants BGR, 0 to 255, less the mean of ImageNet, sides a multiple of 32. On gr
 anchors a cell, it gives a score, and the box as centre and log of the size relative to the anchor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from faceblur import weights as weights_table
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
-from faceblur.detectors.network import Network, blob
-from faceblur.images import Image
+from faceblur.detectors.base import FLOOR, Rows, nms
+from faceblur.detectors.convolutional import FullyConvolutional
+from faceblur.detectors.network import Network, Tensor
 
 _ANCHORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}  # px, by stride
 _VARIANCES = (0.1, 0.2)  # what training multiplied centres and sizes with
@@ -20,20 +20,16 @@ _MEAN = (104, 117, 123)
 _IOU = 0.4
 
 
-class RetinaFaceMobile(Detector):
+class RetinaFaceMobile(FullyConvolutional):
     """RetinaFace with MobileNet 0.25 at the picture's own size."""
 
-    step = 32
-
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:
-        super().__init__(name)
-        self._network = Network(weights_table.fetch("retinaface-mobile", weights), threads)
+        super().__init__(name, Network(weights_table.fetch("retinaface-mobile", weights), threads), mean=_MEAN)
 
-    def rows(self, image: Image) -> Rows:
-        found = self._network.run(blob(image, mean=_MEAN))
-        scores = found["conf"][0, :, 1].astype(np.float64)
+    def decoded(self, found: Mapping[str, Tensor], height: int, width: int) -> Rows:
+        scores = found["conf"][:, 1].astype(np.float64)
         counts = scores >= FLOOR
-        anchors, boxes = _anchors(*image.shape[:2])[counts], found["loc"][0, counts].astype(np.float64)
+        anchors, boxes = _anchors(height, width)[counts], found["loc"][counts].astype(np.float64)
         middle = anchors[:, :2] + boxes[:, :2] * _VARIANCES[0] * anchors[:, 2:]
         half = anchors[:, 2:] * np.exp(boxes[:, 2:] * _VARIANCES[1]) / 2
         return nms(np.column_stack([middle - half, middle + half, scores[counts]]), _IOU)

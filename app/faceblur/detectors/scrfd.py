@@ -4,15 +4,15 @@ It wants RGB, −1 to 1, sides a multiple of 32. On grids of 8, 16 and 32 px, wi
 and how far the four sides are from the cell's corner, in cells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from faceblur import weights as weights_table
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
-from faceblur.detectors.network import Network, Tensor, blob
-from faceblur.images import Image
+from faceblur.detectors.base import FLOOR, Rows, nms
+from faceblur.detectors.convolutional import FullyConvolutional
+from faceblur.detectors.network import Network, Tensor
 
 _STRIDES = (8, 16, 32)
 _ANCHORS = 2
@@ -21,19 +21,15 @@ _SCALE = 1 / 128
 _IOU = 0.4
 
 
-class Scrfd(Detector):
+class Scrfd(FullyConvolutional):
     """SCRFD at the picture's own size."""
 
-    step = 32
-
     def __init__(self, name: str, weights: Sequence[Path], threads: int = 0) -> None:
-        super().__init__(name)
-        self._network = Network(weights_table.fetch("scrfd", weights), threads)
+        net = Network(weights_table.fetch("scrfd", weights), threads)
+        super().__init__(name, net, rgb=True, scale=_SCALE, mean=_MEAN)
 
-    def rows(self, image: Image) -> Rows:
-        found = self._network.run(blob(image, rgb=True, scale=_SCALE, mean=_MEAN))
-        width = image.shape[1]
-        rows = [_decode(found[f"out{i}"][0], found[f"out{i + 3}"][0], _STRIDES[i], width) for i in range(3)]
+    def decoded(self, found: Mapping[str, Tensor], height: int, width: int) -> Rows:
+        rows = [_decode(found[f"out{i}"], found[f"out{i + 3}"], _STRIDES[i], width) for i in range(3)]
         return nms(np.concatenate(rows), _IOU)
 
 

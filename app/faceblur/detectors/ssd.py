@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from faceblur import weights as weights_table
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
+from faceblur.detectors.base import FLOOR, OneByOne, Rows, nms
 from faceblur.detectors.network import blob
 from faceblur.images import Image
 
@@ -24,7 +24,7 @@ _SHORT = 450  # px; at more than this on the short side it finds less (14 photos
 _LONG = 1600  # px, of a very long picture
 
 
-class Ssd(Detector):
+class Ssd(OneByOne):
     """The whole picture, its short side shrunk to 450 px; one smaller than 300 px is enlarged to that.
 
     The network is so unsure that the anchors of an empty picture get 0.07. The score is p² / (p² + (1 − p)²), which

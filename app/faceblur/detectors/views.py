@@ -73,10 +73,6 @@ class Viewed(Detector):
         self._inner = inner
         self.view = view
 
-    def rows(self, image: Image) -> Rows:
-        [rows] = self.batch([image])
-        return rows
-
     def at_once(self, width: int, height: int) -> int:
         factor = self.view.factor(width, height)
         return self._inner.at_once(*(min(_TILE, max(1, round(side * factor))) for side in (width, height)))

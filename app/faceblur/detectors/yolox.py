@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from faceblur import weights as weights_table
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
+from faceblur.detectors.base import FLOOR, OneByOne, Rows, nms
 from faceblur.detectors.network import Network, Tensor, blob
 from faceblur.images import Image
 
@@ -28,7 +28,7 @@ _WIDE = 0.75  # widths of the box, at most its whole height
 _ACROSS = 1.3  # how wide a head's box is for its height, at most the whole width
 
 
-class YoloX(Detector):
+class YoloX(OneByOne):
     """Persons, or, with `heads`, where their heads are, also of those seen from behind.
 
     It looks at the picture's own size, a half, a quarter, and so on: of who is larger than it was made for, it finds

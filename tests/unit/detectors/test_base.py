@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conftest import picture
 from faceblur import detectors, weights
-from faceblur.detectors.base import FLOOR, Detector, Rows, nms
+from faceblur.detectors.base import FLOOR, OneByOne, Rows, nms
 from faceblur.domain import Box
 from faceblur.errors import UsageError
 from faceblur.images import Image
@@ -29,7 +29,7 @@ def box(values: np.ndarray) -> Box:
     return Box.from_json(values[:4].tolist())
 
 
-class Fixed(Detector):
+class Fixed(OneByOne):
     """A detector that finds the same rows in every picture."""
 
     def __init__(self, found: Rows) -> None:

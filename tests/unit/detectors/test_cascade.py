@@ -8,7 +8,7 @@ import pytest
 from conftest import picture
 from faceblur import detectors
 from faceblur.detectors import null
-from faceblur.detectors.base import Detector, Rows
+from faceblur.detectors.base import OneByOne, Rows
 from faceblur.detectors.cascade import Cascade
 from faceblur.detectors.ensemble import Ensemble
 from faceblur.detectors.views import View, Viewed
@@ -19,7 +19,7 @@ STAGED = [name for name, entry in detectors.ENSEMBLES.items() if isinstance(entr
 Face = tuple[float, float, float]  # left, size and score
 
 
-class Told(Detector):
+class Told(OneByOne):
     """Finds in each picture the faces that a test lists for one of its width, and counts the pictures it is given."""
 
     def __init__(self, name: str, *faces: Face, width: int = 0) -> None:

@@ -11,7 +11,7 @@ from conftest import picture
 from faceblur import detectors
 from faceblur.calibration import log_odds, probability
 from faceblur.detectors import null
-from faceblur.detectors.base import FLOOR, Detector, Rows
+from faceblur.detectors.base import FLOOR, OneByOne, Rows
 from faceblur.detectors.ensemble import Ensemble, fuse
 from faceblur.domain import Box, Detection
 from faceblur.errors import UsageError
@@ -21,7 +21,7 @@ HERE, NEARLY, THERE = (10.0, 10.0, 50.0, 50.0), (12.0, 10.0, 52.0, 50.0), (60.0,
 Said = list[tuple[tuple[float, float, float, float], float]]  # boxes and scores
 
 
-class Fixed(Detector):
+class Fixed(OneByOne):
     """Finds the same in every picture."""
 
     def __init__(self, name: str, said: Said, kind: str = "face") -> None:

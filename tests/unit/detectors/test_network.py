@@ -109,6 +109,13 @@ def test_a_batch_gives_what_its_pictures_give(tmp_path: Path) -> None:
     assert np.array_equal(many.run(pictures)["y"], np.concatenate([many.run(p[None])["y"] for p in pictures]))
 
 
+def test_what_a_network_answers_about_several_pictures_in_one_row_is_told_apart(tmp_path: Path) -> None:
+    rows = helper.make_node("Constant", [], ["rows"], value=helper.make_tensor("", TensorProto.INT64, (3,), [1, -1, 2]))
+    folding = Network(save(tmp_path / "a.onnx", [rows, helper.make_node("Reshape", ["x", "rows"], ["y"])]))
+    pictures = np.arange(2 * 3 * 4 * 4, dtype=np.float32).reshape(2, 3, 4, 4)
+    assert folding.run(pictures)["y"].tolist() == pictures.reshape(2, 24, 2).tolist()
+
+
 def test_what_does_not_lie_in_one_piece_is_answered_like_its_copy(tmp_path: Path) -> None:
     tiny = Network(save(tmp_path / "a.onnx", doubling()))
     mirrored = np.arange(3 * 4 * 4, dtype=np.float32).reshape(1, 3, 4, 4)[..., ::-1]

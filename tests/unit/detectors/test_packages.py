@@ -163,7 +163,7 @@ class TestDeepFace:
         monkeypatch.setattr(
             "deepface.models.face_detection.OpenCv.OpenCvClient.detect_faces", lambda self, img: list(found)
         )
-        rows = detector.rows(np.zeros((64, 64, 3), np.uint8))
+        [rows] = detector.batch([np.zeros((64, 64, 3), np.uint8)])
         assert rows.tolist() == [[3, 4, 13, 24, score] for score in (1.0, FLOOR, 0.5, 1.0)]
 
     def test_a_confidence_that_is_no_number_does_not_pass_for_no_face(

@@ -14,7 +14,7 @@ SIDE = 128
 
 def painted(image: Image, lengths: list[float]) -> Rows:
     null = detectors.create("null", [])
-    return squares.look(image, lengths, SIDE, null.rows, 0.3)
+    return squares.look(image, lengths, SIDE, lambda square: null.batch([square])[0], 0.3)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (500, 3), (128, 128), (333, 777)])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceblur.detectors.base import Detector, Rows
+from faceblur.detectors.base import Detector, OneByOne, Rows
 from faceblur.detectors.views import _OVERLAP, _TILE, LONGEST, View, Viewed, _spans
 from faceblur.errors import UsageError
 from faceblur.images import Image
@@ -19,7 +19,7 @@ WHOLE = View()
 SIZES = ["auto", "0.5", "2", "0.33", "640x640", "100x1000"]
 
 
-class Painted(Detector):
+class Painted(OneByOne):
     """Finds green rectangles, cut where the picture ends, and remembers the (width, height) it was given."""
 
     def __init__(self, step: int = 1, kind: str = "face") -> None:
@@ -50,7 +50,7 @@ def found(image: Image, view: View = WHOLE, inner: Detector | None = None) -> li
 def sizes(image: Image, size: str = "auto", step: int = 1) -> list[tuple[int, int]]:
     """The sizes of the pictures that the model sees."""
     inner = Painted(step)
-    Viewed("viewed", inner, View.parse(size)).rows(image)
+    Viewed("viewed", inner, View.parse(size)).batch([image])
     return inner.sizes
 
 
