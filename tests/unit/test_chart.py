@@ -57,3 +57,33 @@ def test_labels_stand_where_ticks_would() -> None:
 
     differs = np.nonzero((draw({2: "middle"}) != draw({3: "middle"})).any(axis=(0, 2)))[0]
     assert differs.min() > 500
+
+
+def columns(image: Image, colour: tuple[int, int, int]) -> np.ndarray:
+    """The columns in which a colour is, below the legend of one line."""
+    return np.unique(np.nonzero((image[34:] == colour).all(axis=2))[1])
+
+
+@pytest.mark.parametrize(("octaves", "x", "share"), [(False, 5, 0.5), (True, 4, 2 / 3)])
+def test_a_dot_is_where_the_axes_say(octaves: bool, x: float, share: float) -> None:
+    dots = {"a": (x, 1.0)} | ({"b": (1.0, 0.0)} if octaves else {})  # the least of all begins the axis
+    image = chart.draw([chart.Scatter("up", "right", dots, 8 if octaves else 10, octaves=octaves)], "")
+    across, down = columns(image, BLUE).mean(), rows(image[22 * (len(dots) - 1) :], BLUE, slice(80, 1200)).mean()
+    assert across == pytest.approx(80 + share * (1200 - 80 - 24), abs=1)
+    assert down == pytest.approx(36, abs=1)  # the highest value, from where the panel begins
+
+
+def test_a_line_is_cut_off_where_the_axis_ends() -> None:
+    lines = {"a": [(1.0, 3.0), (4.0, 2.0), (400.0, 1.0)]}
+    image = chart.draw([chart.Scatter("up", "right", {"a": (1.0, 3.0)}, 5, lines)], "")
+    assert columns(image, BLUE).max() == pytest.approx(80 + 0.8 * (1200 - 80 - 24), abs=3)
+
+
+@pytest.mark.parametrize("octaves", [False, True])
+def test_one_dot_can_be_drawn_whatever_it_says(octaves: bool) -> None:
+    for x in (1e-6, 1.0, 3e5):
+        assert chart.draw([chart.Scatter("up", "right", {"a": (x, 0.0)}, x, octaves=octaves)], "").dtype == np.uint8
+
+
+def test_a_dot_where_nothing_is_wrong_can_be_drawn() -> None:
+    assert chart.draw([chart.Scatter("up", "right", {"a": (0.0, 0.0)}, 0.0)], "").dtype == np.uint8

@@ -61,7 +61,7 @@ def evaluate_video(
 @option("--json", "json_", is_flag=True, help="One JSON object.")
 @option("--dump", "dump_", type=click.Path(path_type=Path), help="Write all detections into this JSON file.")
 @option("--misses", "misses_", type=click.Path(path_type=Path), help="Draw what stays visible into this folder.")
-@option("--plot", type=click.Path(path_type=Path), help="Draw precision, recall and misses into this PNG file.")
+@option("--plot", type=click.Path(path_type=Path), help="Draw precision, recall, misses and time into this PNG file.")
 @options(SOLVE[:3])
 @click.pass_context
 def evaluate_photos(

@@ -35,13 +35,14 @@ _BASE = "centerface"  # whose time others are compared with
 class Seen:
     """What one detector, or several together, made of one photo of `width` by `height` pixels.
 
-    `rows` (N, 5) is left, top, right, bottom and score; `believed` (N,) whether it would be hidden. `hidden` is the
-    share of each labelled box that would be, `extra` the share of the picture that would be beyond all of them.
-    `seconds` is what detecting took, in one thread.
+    `said` is what it found, `rows` (N, 5) left, top, right, bottom and score of that taken together; `believed` (N,)
+    whether it would be hidden. `hidden` is the share of each labelled box that would be, `extra` the share of the
+    picture that would be beyond all of them. `seconds` is what detecting took, in one thread.
     """
 
     width: int
     height: int
+    said: tuple[Detection, ...]
     rows: precision.Reals
     believed: Mask
     hidden: tuple[float, ...]
@@ -69,12 +70,16 @@ class Bin:
 
 @dataclass(frozen=True)
 class Result:
-    """What one detector, or several together, made of all photos: `faces` and `seen` by the photo's name."""
+    """What one detector, or several together, made of all photos: `faces` and `seen` by the photo's name.
+
+    `options` say what it would hide of what it found.
+    """
 
     name: str
     folder: Path
     faces: Mapping[str, Faces]
     seen: Mapping[str, Seen]
+    options: Options
 
     @cached_property
     def sets(self) -> list[str]:
@@ -143,6 +148,20 @@ class Result:
         ]
         return sorted(found, key=lambda miss: (-self.faces[miss[0]].boxes[miss[1]].width, miss))
 
+    def trade(self, thresholds: Sequence[float]) -> list[tuple[float, float]]:
+        """(`extra`, share of the faces at least 8 px wide that is not covered) at each of some thresholds."""
+        points = []
+        for threshold in thresholds:
+            options = replace(self.options, threshold=threshold)
+            extras, shares = [], []
+            for name, seen in self.seen.items():
+                faces = self.faces[name]
+                hidden, extra = _hidden(seen.said, (seen.width, seen.height), faces, options)
+                extras.append(extra)
+                shares += [hidden[index] for index in faces.sets[ALL] if faces.boxes[index].width >= SIZES_PX[0]]
+            points.append((fmean(extras), sum(share < HIDDEN for share in shares) / max(len(shares), 1)))
+        return points
+
     def to_json(self) -> Json:
         at, found = self.operating
         middle, mean = self.milliseconds
@@ -204,7 +223,7 @@ def photos(
                 seen[combination][name] = _seen(picture, parts, faces[name], chosen)
             step.advance()
             context.progress.update(step)
-    return [Result(name, folder, faces, seen[name]) for name in combinations]
+    return [Result(name, folder, faces, seen[name], options[name]) for name in combinations]
 
 
 def photo(path: Path) -> images.Image:
@@ -272,15 +291,22 @@ def _seen(
     picture: images.Image, parts: Sequence[tuple[list[Detection], float]], faces: Faces, options: Options
 ) -> Seen:
     height, width = picture.shape[:2]
-    said = [detection for found, _ in parts for detection in found]
-    settings = temporal.Settings(options.threshold, options.grow)
-    hidden = mask(temporal.regions(said, settings), width, height, options.shape)
+    said = tuple(detection for found, _ in parts for detection in found)
+    rows, believed = _together(said, temporal.Settings(options.threshold, options.grow))
+    shares, extra = _hidden(said, (width, height), faces, options)
+    return Seen(width, height, said, rows, believed, shares, extra, sum(seconds for _, seconds in parts))
+
+
+def _hidden(
+    said: Sequence[Detection], size: tuple[int, int], faces: Faces, options: Options
+) -> tuple[tuple[float, ...], float]:
+    """The share of each labelled box that would be hidden, and the share of a photo of that size beyond all of them."""
+    regions = temporal.regions(said, temporal.Settings(options.threshold, options.grow))
+    hidden = mask(regions, *size, options.shape)
     rest = hidden.copy()
     for box in faces.boxes:
         rest[window(box, hidden)] = False
-    shares = tuple(_mean(hidden[window(box, hidden)]) for box in faces.boxes)
-    rows, believed = _together(said, settings)
-    return Seen(width, height, rows, believed, shares, float(rest.mean()), sum(seconds for _, seconds in parts))
+    return tuple(_mean(hidden[window(box, hidden)]) for box in faces.boxes), float(rest.mean())
 
 
 def _mean(part: Mask) -> float:

@@ -15,6 +15,8 @@ _CELL = (160, 160)  # width and height of a picture in a sheet, without its capt
 _COLUMNS, _PAGE = 10, 100
 _AROUND = 1.0  # how much of the photo is shown around a missed face, as a share of it on each side
 _RECALLS = np.linspace(0, 1, 101)  # of the chart
+_THRESHOLDS = (0.02, 0.04, 0.07, 0.1, 0.14, 0.18, 0.25, 0.35, 0.5, 0.7, 0.9)  # of the chart
+_BEYOND = 2.5  # times what is most hidden for nothing at the threshold asked for, up to which the chart shows more
 
 
 def photo_lines(results: Sequence[Result]) -> list[str]:
@@ -38,16 +40,38 @@ def photo_lines(results: Sequence[Result]) -> list[str]:
 
 
 def photo_plot(path: Path, results: Sequence[Result]) -> None:
-    """Write a PNG: precision against recall, and the share of faces missed by their width, a line for each result."""
+    """Write a PNG, a line or a dot for each result: precision against recall, and the share of faces that is missed.
+
+    That by their width, against the area hidden for nothing as the threshold changes, and against time.
+    """
     curves = {result.name: result.curve.at(_RECALLS).tolist() for result in results}
     recalls: dict[float, str] = {index: f"{_RECALLS[index - 1]:g}" for index in range(1, len(_RECALLS) + 1, 20)}
     missed = {result.name: [100 * (part.missed or 0.0) for part in result.bins] for result in results}
     widths: dict[float, str] = {
         index: str(part).removesuffix(" px") for index, part in enumerate(results[0].bins, start=1)
     }
-    panels = [
+    shares = {result.name: 100 * (result.covered().missed or 0.0) for result in results}
+    extras = {result.name: 100 * result.extra for result in results}
+    trades = {r.name: [(100 * extra, 100 * share) for extra, share in r.trade(_THRESHOLDS)] for r in results}
+    took = {result.name: result.milliseconds[1] for result in results}
+    by_threshold = f"by thresholds from {_THRESHOLDS[-1]:g} to {_THRESHOLDS[0]:g}; the dot is the one asked for"
+    panels: list[chart.Panel | chart.Scatter] = [
         chart.Panel(f"precision ({results[0].widest})", curves, "recall", recalls),
         chart.Panel("% of faces not covered", missed, "width of the face in px", widths),
+        chart.Scatter(
+            f"% of faces from {SIZES_PX[0]:g} px on not covered",
+            f"% of a photo hidden for nothing, {by_threshold}",
+            {name: (extras[name], share) for name, share in shares.items()},
+            _BEYOND * max(extras.values()),
+            trades,
+        ),
+        chart.Scatter(
+            "the same at the threshold asked for",
+            "ms for a photo, in one thread, the mean",
+            {name: (took[name], share) for name, share in shares.items()},
+            max(took.values()),
+            octaves=True,
+        ),
     ]
     images.write(path, chart.draw(panels, ""))
 

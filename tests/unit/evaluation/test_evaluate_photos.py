@@ -241,8 +241,18 @@ def test_times_are_those_of_all_members_and_compared_with_centerface(
     one, other, both = album.results(context(), "null", "haar", "null+haar")
     assert both.milliseconds[1] == pytest.approx(one.milliseconds[1] + other.milliseconds[1])
     assert times([one, other]) == [None, None]
-    base = Result("centerface", one.folder, one.faces, one.seen)
+    base = Result("centerface", one.folder, one.faces, one.seen, one.options)
     assert times([both, base]) == [pytest.approx(both.milliseconds[1] / one.milliseconds[1]), 1]
+
+
+def test_the_trade_is_that_of_each_threshold(album: Album, context: Callable[..., Context]) -> None:
+    album.add("a.png", [LEFT])
+    [result] = album.results(context(threshold=0.25), "null")
+    sharp, asked, all_of_it = result.trade((0.9999, 0.25, 1e-6))
+    assert asked == (result.extra, result.covered().missed)
+    assert sharp[1] >= asked[1] >= all_of_it[1]
+    assert sharp[0] <= asked[0] <= all_of_it[0]
+    assert (sharp, all_of_it) == ((0, 1), (all_of_it[0], 0))
 
 
 def test_f1_is_the_harmonic_mean() -> None:
