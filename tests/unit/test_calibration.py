@@ -6,7 +6,7 @@ import pytest
 from faceblur import calibration
 
 # Fit with three constants: b2 within 0.3 on either side of 0, and nothing for z² and L·z.
-THREE = ["ssd", "blazeface", "blazeface-full", "retinaface-mobile", "scrfd", "haar"]
+THREE = ["ssd", "blazeface", "blazeface-full", "retinaface-mobile", "scrfd", "haar", "mtcnn"]
 
 
 def odds(detector: str, score: float, size: float = 40.0) -> float:
@@ -78,7 +78,7 @@ def test_a_detector_that_was_measured_has_constants_of_its_own(detector: str) ->
 
 
 @pytest.mark.parametrize("size", ["auto", "1", "0.6", "1.25", "1280x720"])
-@pytest.mark.parametrize("model", ["centerface", "yunet.n", "hyperlpr", *THREE])
+@pytest.mark.parametrize("model", ["centerface", "yunet.n", "hyperlpr", "haar-plate", *THREE])
 def test_at_a_size_that_was_not_measured_a_detector_counts_as_at_the_pictures_own(model: str, size: str) -> None:
     assert odds(f"{model}@{size}", 0.7) == odds(model, 0.7)
 

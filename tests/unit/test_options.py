@@ -144,7 +144,7 @@ def test_all_tables_have_the_same_presets_for_the_same_kinds(presets: dict[str, 
 
 
 def test_all_that_a_preset_may_stand_for_is_known() -> None:
-    assert {"centerface", "centerface@0.75", "fast.2", *PRESETS["fast"].values()} == set(stands_for("fast"))
+    assert {"fast.2", "fast.4", *PRESETS["fast"].values()} == set(stands_for("fast"))
 
 
 def test_a_preset_and_a_detector_are_united() -> None:
@@ -211,6 +211,12 @@ def test_what_to_hide_is_for_presets() -> None:
 
 def test_the_views_asked_for_take_the_place_of_a_presets() -> None:
     assert Options(detector="slow", hide=("plates",), tta="full").members == ("hyperlpr@full",)
+
+
+@pytest.mark.parametrize("frames", [{}, {"large": True}, {"photos": True}], ids=str)
+def test_fast_in_a_view_that_was_asked_for_is_centerface(frames: dict[str, bool]) -> None:
+    assert Options(detector="fast", detect_scale="0.5", **frames).members == ("centerface@0.5",)  # type: ignore[arg-type]
+    assert Options(detector="fast", tta="flip", **frames).members == ("centerface@flip",)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("asked", [{"tta": "flip"}, {"detect_scale": "0.5"}], ids=str)

@@ -13,6 +13,7 @@ from faceblur import detectors, temporal, weights
 from faceblur.detectors import network
 from faceblur.detectors.base import FLOOR, Detector
 from faceblur.detectors.cascade import Cascade
+from faceblur.detectors.ensemble import Ensemble
 from faceblur.domain import Box, Detection
 from faceblur.errors import MissingError, OutputError
 from faceblur.evaluation.masks import mask, window
@@ -22,10 +23,10 @@ from faceblur.options import cache_folder
 SURE = 0.2  # the default threshold
 OFFERED = [file for file, row in weights.TABLE.items() if row.wheel]  # which any machine gets; all others are shared
 OPTIONAL = ("mtcnn", "retinaface", "deepface.centerface", "deepface.yunet")  # need packages or weights many lack
-STAGED = [name for name, entry in detectors.ENSEMBLES.items() if isinstance(entry, detectors.Stages)]
+QUICK = [name for name in detectors.ENSEMBLES if not name.startswith("slow")]  # the others take their time
 NAMES = {
     name: pytest.param(name, marks=() if set(detectors.needs(name)) <= set(OFFERED) else pytest.mark.shared)
-    for name in (*detectors.TABLE, *STAGED, *OPTIONAL)
+    for name in (*detectors.TABLE, *QUICK, *OPTIONAL)
 }
 # The public-domain portrait of the astronaut Eileen Collins; her face is at 81 to 170 across and 58 to 178 down.
 PORTRAIT: Image = np.ascontiguousarray(data.astronaut()[:256, 100:356, ::-1])
@@ -171,7 +172,7 @@ def test_boxes_lie_inside_the_picture(detector: Detector) -> None:
 
 
 def test_no_score_is_below_the_floor_or_above_one(detector: Detector) -> None:
-    floor = detector.floor if isinstance(detector, Cascade) else FLOOR
+    floor = detector.floor if isinstance(detector, Cascade | Ensemble) else FLOOR
     for image in scenes(detector):
         assert all(floor <= d.score <= 1 for d in detect(detector, image))
 
@@ -251,8 +252,8 @@ def test_a_mirrored_view_is_answered_like_its_copy(detector: Detector) -> None:
     assert detect(detector, view) == detect(detector, view.copy())
 
 
-@pytest.mark.parametrize("name", [NAMES[name] for name in STAGED])
-def test_a_face_that_fills_a_large_photo_is_hidden_beside_one_that_looks_large(name: str) -> None:
+@pytest.mark.parametrize("name", [NAMES[name] for name in QUICK])
+def test_a_face_that_fills_a_large_picture_is_hidden_beside_one_that_looks_large(name: str) -> None:
     """It fills what is seen at half size, too, where the other one passes for all that a portrait shows."""
     left, zoom = 500, 20
     filling = cv2.resize(PORTRAIT[40:196, 70:184], None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)

@@ -184,6 +184,13 @@ def test_what_one_of_many_members_sees_weakly_is_still_evidence() -> None:
     assert one.score < FLOOR
 
 
+def test_what_one_view_hardly_saw_may_still_continue_a_track() -> None:
+    """As with the detector itself, whose lowest scores are worth less than a hundredth."""
+    weak = probability(-5.5)
+    assert [one.score for one in detect([(HERE, weak)])] == [round(weak, 4)]
+    assert detect([(HERE, weak)], [(HERE, weak)]) == []
+
+
 def test_below_its_own_floor_an_ensemble_says_nothing() -> None:
     assert detect([(HERE, 0.05)], *[[]] * 5) == []
 
@@ -280,6 +287,13 @@ def said_by(box: tuple[float, float, float, float], *scores: float, enough: int 
 def test_what_one_member_says_of_large_things_is_enough() -> None:
     assert said_by(LARGE, 0.8, 0, 0) == pytest.approx(0.8)
     assert said_by(LARGE, 0.8, 0, 0.2) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("large_px", "score"), [(96, 0.8), (200, 0.4)])
+def test_what_is_large_can_be_asked_for(large_px: float, score: float) -> None:
+    members = [Fixed("a", [(LARGE, 0.8)]), Fixed("b", [])]
+    [found] = Ensemble("together", members, members[:1], large_px).detect([picture(256, 256)])
+    assert [one.score for one in found] == [score]
 
 
 @pytest.mark.parametrize(("box", "enough"), [(SMALL, 0), (LARGE, 1), (LARGE, None)])
