@@ -103,13 +103,13 @@ _HALF = "centerface@0.5"
 # 4 % of the time of one at the size of a photo of 1024 px.
 _TINY = "centerface@192x192"
 # In videos mistakes add up, as the best of many looks count: from 96 px on it hid 0.1 % more for nothing.
-# In 17 clips of 720p faces of this size and more stayed visible in 1.5 % of their frames, without a tiny look in 3.8 %.
+# In 17 clips of 720p faces of this size and more stayed visible in 1.7 % of their frames, without a tiny look in 3.8 %.
 _FILLING_PX = 160.0
 # Under names that change when their views do. fast.3, fast.4 (for large frames) and slow.1 are for videos. The others
 # are for photos. On 250 of them:
-# fast.2 looks closer at 10, in which are 38 % of all faces below 20 px, and at 88 no more: AP 0.937 / 0.917 / 0.849.
+# fast.2 looks closer at 10, in which are 38 % of all faces below 20 px, and at 88 no more: AP 0.937 / 0.918 / 0.851.
 # CenterFace at half size and YuNet-n, for all of them, took as long for 0.936 / 0.916 / 0.835.
-# lone.2 has CenterFace's weights only: 0.940 / 0.924 / 0.851 in less time than CenterFace, which has 0.932 / 0.916 /
+# lone.2 has CenterFace's weights only: 0.939 / 0.924 / 0.852 in less time than CenterFace, which has 0.932 / 0.916 /
 # 0.799. Of 138 faces of 96 px and more it covers 0.993; CenterFace, which looks too closely for some, 0.957.
 # slow.3 covers 0.993 of these in place of 0.978, and hides 5.0 % of the picture for nothing in place of 4.7 %.
 ENSEMBLES: dict[str, Mix | Stages] = {
