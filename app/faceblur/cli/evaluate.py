@@ -89,7 +89,7 @@ def evaluate_photos(
     if dump_:
         evaluation.dump(dump_, results)
     if plot:
-        evaluation.photo_plot(plot, results)
+        evaluation.photo_plot(plot, results, context)
     if misses_:
         evaluation.misses(misses_, results, context)
     facts = {"images": str(folder), "truth": str(truth), "results": [result.to_json() for result in results]}

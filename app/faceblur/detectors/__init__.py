@@ -69,10 +69,11 @@ FAMILIES = {"deepface": Row("deepface", "DeepFace")}
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """Views of detectors whose findings are taken together. What one of `enough` says is enough from `large_px` on.
+    """Views of detectors whose findings are taken together. What one of `enough` says of large things is enough.
 
-    Where others look so closely that a large face fills what they see, most of them miss one that is turned or cut.
-    Of smaller things these say what any of `views` does where they are among them, and nothing where they are not.
+    These are of `large_px` and more. Where others look so closely that a large face fills what they see, most of them
+    miss one that is turned or cut. Of smaller things these say what any of `views` does where they are among them, and
+    nothing where they are not.
     """
 
     views: tuple[str, ...]

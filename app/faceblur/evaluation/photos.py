@@ -16,7 +16,7 @@ import numpy as np
 from faceblur import calibration, detectors, images, temporal
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
-from faceblur.domain import Detection, Json
+from faceblur.domain import Detection, Json, Region
 from faceblur.errors import SourceError, UsageError
 from faceblur.evaluation import precision
 from faceblur.evaluation.masks import Mask, mask, window
@@ -150,17 +150,19 @@ class Result:
 
     def trade(self, thresholds: Sequence[float]) -> list[tuple[float, float]]:
         """(`extra`, share of the faces at least 8 px wide that is not covered) at each of some thresholds."""
-        points = []
-        for threshold in thresholds:
-            options = replace(self.options, threshold=threshold)
-            extras, shares = [], []
-            for name, seen in self.seen.items():
-                faces = self.faces[name]
-                hidden, extra = _hidden(seen.said, (seen.width, seen.height), faces, options)
-                extras.append(extra)
-                shares += [hidden[index] for index in faces.sets[ALL] if faces.boxes[index].width >= SIZES_PX[0]]
-            points.append((fmean(extras), sum(share < HIDDEN for share in shares) / max(len(shares), 1)))
-        return points
+        lowest = temporal.Settings(min(thresholds), self.options.grow)
+        extras: list[list[float]] = [[] for _ in thresholds]
+        shares: list[list[float]] = [[] for _ in thresholds]
+        for name, seen in self.seen.items():
+            faces = self.faces[name]
+            regions = temporal.regions(seen.said, lowest)
+            for at, threshold in enumerate(thresholds):
+                likely = [region for region in regions if region.score >= threshold]
+                hidden, extra = _hidden(likely, (seen.width, seen.height), faces, self.options.shape)
+                extras[at].append(extra)
+                shares[at] += [hidden[i] for i in faces.sets[ALL] if faces.boxes[i].width >= SIZES_PX[0]]
+        missed = [sum(share < HIDDEN for share in part) / max(len(part), 1) for part in shares]
+        return list(zip(map(fmean, extras), missed, strict=True))
 
     def to_json(self) -> Json:
         at, found = self.operating
@@ -292,17 +294,17 @@ def _seen(
 ) -> Seen:
     height, width = picture.shape[:2]
     said = tuple(detection for found, _ in parts for detection in found)
-    rows, believed = _together(said, temporal.Settings(options.threshold, options.grow))
-    shares, extra = _hidden(said, (width, height), faces, options)
+    settings = temporal.Settings(options.threshold, options.grow)
+    rows, believed = _together(said, settings)
+    shares, extra = _hidden(temporal.regions(said, settings), (width, height), faces, options.shape)
     return Seen(width, height, said, rows, believed, shares, extra, sum(seconds for _, seconds in parts))
 
 
 def _hidden(
-    said: Sequence[Detection], size: tuple[int, int], faces: Faces, options: Options
+    regions: Sequence[Region], size: tuple[int, int], faces: Faces, shape: str
 ) -> tuple[tuple[float, ...], float]:
-    """The share of each labelled box that would be hidden, and the share of a photo of that size beyond all of them."""
-    regions = temporal.regions(said, temporal.Settings(options.threshold, options.grow))
-    hidden = mask(regions, *size, options.shape)
+    """The share of each labelled box that regions hide, and the share of a photo of that size beyond all of them."""
+    hidden = mask(regions, *size, shape)
     rest = hidden.copy()
     for box in faces.boxes:
         rest[window(box, hidden)] = False

@@ -15,7 +15,7 @@ _CELL = (160, 160)  # width and height of a picture in a sheet, without its capt
 _COLUMNS, _PAGE = 10, 100
 _AROUND = 1.0  # how much of the photo is shown around a missed face, as a share of it on each side
 _RECALLS = np.linspace(0, 1, 101)  # of the chart
-_THRESHOLDS = (0.02, 0.04, 0.07, 0.1, 0.14, 0.18, 0.25, 0.35, 0.5, 0.7, 0.9)  # of the chart
+_THRESHOLDS = (0.02, 0.05, 0.1, 0.18, 0.25, 0.4, 0.6, 0.9)  # of the chart
 _BEYOND = 2.5  # times what is most hidden for nothing at the threshold asked for, up to which the chart shows more
 
 
@@ -39,7 +39,7 @@ def photo_lines(results: Sequence[Result]) -> list[str]:
     return [f"{len(results[0].seen)} photos; faces that count: {counted}", "", *table(good), "", *table(sizes)]
 
 
-def photo_plot(path: Path, results: Sequence[Result]) -> None:
+def photo_plot(path: Path, results: Sequence[Result], context: Context) -> None:
     """Write a PNG, a line or a dot for each result: precision against recall, and the share of faces that is missed.
 
     That by their width, against the area hidden for nothing as the threshold changes, and against time.
@@ -52,7 +52,13 @@ def photo_plot(path: Path, results: Sequence[Result]) -> None:
     }
     shares = {result.name: 100 * (result.covered().missed or 0.0) for result in results}
     extras = {result.name: 100 * result.extra for result in results}
-    trades = {r.name: [(100 * extra, 100 * share) for extra, share in r.trade(_THRESHOLDS)] for r in results}
+    trades: dict[str, list[tuple[float, float]]] = {}
+    with context.progress.step(path.name, "draw", len(results)) as step:
+        for result in results:
+            context.stop.check()
+            trades[result.name] = [(100 * extra, 100 * share) for extra, share in result.trade(_THRESHOLDS)]
+            step.advance()
+            context.progress.update(step)
     took = {result.name: result.milliseconds[1] for result in results}
     by_threshold = f"by thresholds from {_THRESHOLDS[-1]:g} to {_THRESHOLDS[0]:g}; the dot is the one asked for"
     panels: list[chart.Panel | chart.Scatter] = [

@@ -313,8 +313,8 @@ def test_without_a_miss_there_is_no_page(album: Album, tmp_path: Path, context: 
     assert evaluation.misses(tmp_path / "misses", [only(album, context)], context()) == []
 
 
-def test_the_chart_is_a_png(results: list[Result], tmp_path: Path) -> None:
-    evaluation.photo_plot(tmp_path / "chart.png", results)
+def test_the_chart_is_a_png(results: list[Result], tmp_path: Path, context: Callable[..., Context]) -> None:
+    evaluation.photo_plot(tmp_path / "chart.png", results, context())
     assert images.size(tmp_path / "chart.png")[1] > 600
 
 
