@@ -5,6 +5,7 @@ cluster is the mean of its members weighted by how likely each is, its score the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +16,29 @@ from faceblur.images import Image
 
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Span = tuple[float, float]  # sizes in pixels: from the first to below the second
 
 _PART = 500  # rows that are compared with all others at a time
 _SAME = 0.45  # IoU from which what two members say is about one thing
 _FLOOR, _FLOOR_OF_ONE = 0.01, 0.003  # probabilities; the second is what the least scores of CenterFace are worth
-LARGE_PX = 96.0  # the size from which one member's word can be enough, unless another is asked for
 
 
 class Ensemble(Detector):
     """Detectors of one kind that look at the same picture; a score is the mean of their probabilities.
 
-    What one of `enough` says of things of `large_px` and more counts by itself where that is more. Unless it is one of
-    the members, too, it has no part in the mean, and what it says of smaller things is not heard.
+    What one of `enough` says of things of the sizes given with it counts by itself where that is more. Unless it is one
+    of the members, too, it has no part in the mean, and what it says of things of other sizes is not heard.
     """
 
     def __init__(
-        self, name: str, members: Sequence[Detector], enough: Sequence[Detector] = (), large_px: float = LARGE_PX
+        self, name: str, members: Sequence[Detector], enough: Mapping[Detector, Span] = MappingProxyType({})
     ) -> None:
         super().__init__(name)
         self.kind = members[0].kind
         self._votes = len(members)
         self.floor = _FLOOR if len(members) > 1 else _FLOOR_OF_ONE
         self._members = (*members, *(one for one in enough if one not in members))
-        self._enough = [self._members.index(one) for one in enough]
-        self._large_px = large_px
+        self._enough = {self._members.index(one): span for one, span in enough.items()}
 
     def at_once(self, width: int, height: int) -> int:
         return max(member.at_once(width, height) for member in self._members)
@@ -56,7 +56,9 @@ class Ensemble(Detector):
     def _fused(self, said: Sequence[Rows]) -> Rows:
         """One picture's rows, from those of each member."""
         rows, member = np.concatenate(said), np.repeat(np.arange(len(said)), [len(part) for part in said])
-        enough = np.isin(member, self._enough) & (sizes(rows) >= self._large_px)
+        size, enough = sizes(rows), np.zeros(len(rows), dtype=bool)
+        for index, (least, most) in self._enough.items():
+            enough |= (member == index) & (size >= least) & (size < most)
         heard = enough | (member < self._votes)
         return fuse(rows[heard], member[heard], self._votes, enough[heard])
 

@@ -1,5 +1,6 @@
 """Several views taken together: what they agree on counts for more, and what one says twice counts once."""
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -245,7 +246,7 @@ def test_the_model_of_all_views_is_made_once(name: str, monkeypatch: pytest.Monk
     assert made == ["null"]
 
 
-@pytest.mark.parametrize("name", ["fast.2@0.5", "fast.2@flip", "slow.1@auto", "slow.1@640x480", "fast.2@"])
+@pytest.mark.parametrize("name", ["fast.2@0.5", "fast.2@flip", "slow.4@auto", "slow.4@640x480", "fast.2@"])
 def test_an_ensemble_has_no_other_size_and_no_copies(name: str) -> None:
     with pytest.raises(UsageError, match="has its own views"):
         detectors.resolve(name)
@@ -272,15 +273,17 @@ def test_corners_are_the_mean_too_and_not_known_where_a_member_does_not_know_the
     assert np.isnan(there[5:]).all()
 
 
-# One whose word on large things is enough
+# One whose word on things of some sizes is enough
 
+OF_LARGE = (96.0, math.inf)
 LARGE, SMALL = (10.0, 10.0, 106.0, 106.0), (10.0, 10.0, 105.0, 105.0)
+AWAY = (200.0, 200.0, 220.0, 220.0)
 
 
 def said_by(box: tuple[float, float, float, float], *scores: float, enough: int | None = 0) -> float:
     """The score of what members say with these scores, where they are not 0, when the word of one of them is enough."""
     members = [Fixed(f"m{i}", [(box, score)] if score else []) for i, score in enumerate(scores)]
-    ensemble = Ensemble("together", members, [] if enough is None else [members[enough]])
+    ensemble = Ensemble("together", members, {} if enough is None else {members[enough]: OF_LARGE})
     return max((found.score for found in ensemble.detect([picture(128, 128)])[0]), default=0.0)
 
 
@@ -289,11 +292,18 @@ def test_what_one_member_says_of_large_things_is_enough() -> None:
     assert said_by(LARGE, 0.8, 0, 0.2) == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize(("large_px", "score"), [(96, 0.8), (200, 0.4)])
-def test_what_is_large_can_be_asked_for(large_px: float, score: float) -> None:
+@pytest.mark.parametrize(("span", "score"), [((96, 97), 0.8), ((97, 200), 0.4), ((0, 96), 0.4), ((0, 97), 0.8)])
+def test_its_word_is_enough_from_the_first_to_below_the_second_size(span: tuple[float, float], score: float) -> None:
     members = [Fixed("a", [(LARGE, 0.8)]), Fixed("b", [])]
-    [found] = Ensemble("together", members, members[:1], large_px).detect([picture(256, 256)])
+    [found] = Ensemble("together", members, {members[0]: span}).detect([picture(256, 256)])
     assert [one.score for one in found] == [score]
+
+
+def test_several_have_each_their_word_on_their_own_sizes() -> None:
+    near, far = Fixed("near", [(LARGE, 0.8), (AWAY, 0.7)]), Fixed("far", [(LARGE, 0.9), (AWAY, 0.6)])
+    ensemble = Ensemble("together", [Fixed("m", [])], {near: OF_LARGE, far: (0, 50)})
+    [found] = ensemble.detect([picture(256, 256)])
+    assert {one.box: round(one.score, 6) for one in found} == {Box(*LARGE): 0.8, Box(*AWAY): 0.6}
 
 
 @pytest.mark.parametrize(("box", "enough"), [(SMALL, 0), (LARGE, 1), (LARGE, None)])
@@ -310,7 +320,7 @@ def test_where_all_agree_that_counts() -> None:
 def beside(box: tuple[float, float, float, float], score: float, word: float) -> float:
     """The score of what one member says, and one that is none of the members but whose word is enough."""
     members = [Fixed("m", [(box, score)] if score else [])]
-    found = Ensemble("together", members, [Fixed("beside", [(box, word)])]).detect([picture(128, 128)])[0]
+    found = Ensemble("together", members, {Fixed("beside", [(box, word)]): OF_LARGE}).detect([picture(128, 128)])[0]
     return max((one.score for one in found), default=0.0)
 
 
@@ -328,7 +338,7 @@ def test_of_smaller_things_one_beside_the_members_is_not_heard(score: float) -> 
 
 def test_of_smaller_things_one_beside_the_members_does_not_move_the_box() -> None:
     moved = (15.0, 15.0, 110.0, 110.0)
-    ensemble = Ensemble("together", [Fixed("m", [(SMALL, 0.4)])], [Fixed("beside", [(moved, 0.8)])])
+    ensemble = Ensemble("together", [Fixed("m", [(SMALL, 0.4)])], {Fixed("beside", [(moved, 0.8)]): OF_LARGE})
     assert [found.box for found in ensemble.detect([picture(128, 128)])[0]] == [Box(*SMALL)]
 
 
@@ -337,7 +347,7 @@ def test_the_view_whose_word_is_enough_is_looked_at_once(
     views: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enough = "null@0.25"
-    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(views, (enough,)))
+    monkeypatch.setitem(detectors.ENSEMBLES, "alike.1", detectors.Mix(views, (detectors.Enough(enough),)))
     ensemble = detectors.create("alike.1", [])
     assert isinstance(ensemble, Ensemble)
     assert [member.name for member in ensemble._members].count(enough) == 1
