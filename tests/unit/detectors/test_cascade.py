@@ -138,7 +138,8 @@ def test_no_pictures_are_no_work() -> None:
 def test_the_first_look_of_the_table_is_one_of_the_views_of_each_mix(name: str) -> None:
     entry = detectors.ENSEMBLES[name]
     assert isinstance(entry, detectors.Stages)
-    assert all(entry.first in (*mix.views, *mix.enough) for mix in (entry.close, entry.usual, entry.crowd))
+    for mix in (entry.close, entry.usual, entry.crowd):
+        assert entry.first in (*mix.views, *(one.view for one in mix.enough))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,8 @@ def test_what_is_made_by_name_looks_no_more_often_than_it_must(
     made: list[tuple[int, ...]] = []
     rows = null.Null.rows
     monkeypatch.setattr(null.Null, "rows", lambda self, image: made.append(image.shape) or rows(self, image))
-    usual, crowd = detectors.Mix(("null",), enough=("null@0.5",)), detectors.Mix(("null@0.5", "null@2"))
+    usual = detectors.Mix(("null",), enough=(detectors.Enough("null@0.5"),))
+    crowd = detectors.Mix(("null@0.5", "null@2"))
     entry = detectors.Stages("null@0.5", detectors.Mix(("null@0.5",)), usual, crowd, many=4)
     monkeypatch.setitem(detectors.ENSEMBLES, "staged.1", entry)
     [found] = detectors.create("staged.1", []).detect([picture(400, 160, faces)])
