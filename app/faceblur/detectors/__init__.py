@@ -74,11 +74,13 @@ class Enough:
 
     Of other things it says what any view of its mix does where it is among them, and nothing where it is not. Where
     others look so closely that a large face fills what they see, most of them miss one that is turned or cut.
+    What it sees is looked at `again` with another view, whose word on that is enough, too; its own counts for less.
     """
 
     view: str
     least_px: float = 96.0
     most_px: float = math.inf
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,15 @@ _LARGE = Enough(_HALF)
 _TINY = Enough("centerface@192x192")
 # In videos mistakes add up, as the best of many looks count: from 96 px on it hid 0.1 % more for nothing.
 # In 17 clips of 720p faces of this size and more stayed visible in 1.7 % of their frames, without a tiny look in 3.8 %.
-_FILLING = replace(_TINY, least_px=160.0)
+# What else passes for a face at 192 px (a parked car, a tenth of a street video) does not at 448 px, and a face that is
+# turned away is seen the better there. Few frames are looked at again.
+_FILLING = replace(_TINY, least_px=160.0, again="centerface@448x448")
 # What is larger is seen well enough in three quarters of the size. Where a closer look had its word on it, too (up to
 # 96 px), `slow` left as many faces visible on eight hard clips.
 _CLOSER_PX = 67.0
-# Under names that change when their views do. fast.3, slow.4 and, for large frames, fast.4 and slow.5 are for videos,
-# where time shows a face in many ways already: on eight hard clips, at 3 % of the picture hidden for nothing, slow.5
-# left 3.4 % of the faces visible, fast.4 believed that early 4.9 %, means of three to five views 3.7 to 5.3 %.
+# Under names that change when their views do. fast.5, slow.6 and, for large frames, fast.6 and slow.7 are for videos,
+# where time shows a face in many ways already: on eight hard clips, at 3 % of the picture hidden for nothing, slow.7
+# left 3.4 % of the faces visible, fast.6 believed that early 4.9 %, means of three to six views 3.7 to 5.3 %.
 # The others are for photos. On 250 of them:
 # fast.2 looks closer at 10, in which are 38 % of all faces below 20 px, and at 88 no more: AP 0.937 / 0.918 / 0.851.
 # CenterFace at half size and YuNet-n, for all of them, took as long for 0.936 / 0.916 / 0.835.
@@ -142,11 +146,12 @@ ENSEMBLES: dict[str, Mix | Stages] = {
         crowd=Mix((_HALF, "yunet.n@1", "centerface@1.5"), enough=(_TINY,)),
         many=16,
     ),
-    "fast.3": Mix(("centerface",), enough=(_FILLING,)),
-    "fast.4": Mix(("centerface@0.75",), enough=(_FILLING,)),
+    "fast.5": Mix(("centerface",), enough=(_FILLING,)),
+    "fast.6": Mix(("centerface@0.75",), enough=(_FILLING,)),
     "slow.3": Mix(_MANY, enough=(Enough("centerface@0.25"),)),
-    "slow.4": Mix(("centerface",), enough=(_FILLING, Enough("centerface@2", 0.0, _CLOSER_PX * 0.75))),
-    "slow.5": Mix(("centerface@0.75",), enough=(_FILLING, Enough("centerface@1.5", 0.0, _CLOSER_PX))),
+    # Twice in place of 1.5 times the size is closer by four thirds: so much smaller are the things it is asked about.
+    "slow.6": Mix(("centerface",), enough=(_FILLING, Enough("centerface@2", 0.0, _CLOSER_PX * 0.75))),
+    "slow.7": Mix(("centerface@0.75",), enough=(_FILLING, Enough("centerface@1.5", 0.0, _CLOSER_PX))),
 }
 # The views of `DETECTOR@WORD`: how many times the size, and whether mirrored.
 COPIES = {
@@ -237,7 +242,13 @@ def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
         enough: dict[Detector, Span] = {
             view: (one.least_px, one.most_px) for one in mix.enough for view in looks(one.view)
         }
-        return Ensemble(full, members, enough)
+        again: dict[Detector, Detector] = {
+            view: other
+            for one in mix.enough
+            if one.again
+            for view, other in zip(looks(one.view), looks(one.again), strict=True)
+        }
+        return Ensemble(full, members, enough, again)
 
     entry = ENSEMBLES.get(full)
     if isinstance(entry, Stages):
@@ -254,7 +265,8 @@ def _words(name: str) -> list[str]:
     """The views that a detector looks with, as its entry names them."""
     entry = ENSEMBLES.get(name) or Mix((name,))
     mixes = (entry.close, entry.usual, entry.crowd) if isinstance(entry, Stages) else (entry,)
-    return list(dict.fromkeys(word for mix in mixes for word in (*mix.views, *(one.view for one in mix.enough))))
+    enough = (word for mix in mixes for one in mix.enough for word in (one.view, one.again) if word)
+    return list(dict.fromkeys([*(word for mix in mixes for word in mix.views), *enough]))
 
 
 def _members(name: str) -> list[Spec]:

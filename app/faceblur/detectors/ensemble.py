@@ -4,6 +4,7 @@ Boxes are merged by weighted boxes fusion (Solovyev et al., 2021, arXiv:1910.133
 cluster is the mean of its members weighted by how likely each is, its score their sum over the number of members.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -20,6 +21,8 @@ Span = tuple[float, float]  # sizes in pixels: from the first to below the secon
 
 _PART = 500  # rows that are compared with all others at a time
 _SAME = 0.45  # IoU from which what two members say is about one thing
+_LIKELY = 0.1  # probability from which what a member says is worth another look
+_UNBACKED = math.exp(-1.0)  # the odds of what it says by itself count for so much, where another look may back it
 _FLOOR, _FLOOR_OF_ONE = 0.01, 0.003  # probabilities; the second is what the least scores of CenterFace are worth
 
 
@@ -28,10 +31,17 @@ class Ensemble(Detector):
 
     What one of `enough` says of things of the sizes given with it counts by itself where that is more. Unless it is one
     of the members, too, it has no part in the mean, and what it says of things of other sizes is not heard.
+
+    What one of `again` says counts for less by itself. The detector given with it looks at the pictures in which the
+    first sees something likely, and what it says of that is enough, too.
     """
 
     def __init__(
-        self, name: str, members: Sequence[Detector], enough: Mapping[Detector, Span] = MappingProxyType({})
+        self,
+        name: str,
+        members: Sequence[Detector],
+        enough: Mapping[Detector, Span] = MappingProxyType({}),
+        again: Mapping[Detector, Detector] = MappingProxyType({}),
     ) -> None:
         super().__init__(name)
         self.kind = members[0].kind
@@ -39,6 +49,8 @@ class Ensemble(Detector):
         self.floor = _FLOOR if len(members) > 1 else _FLOOR_OF_ONE
         self._members = (*members, *(one for one in enough if one not in members))
         self._enough = {self._members.index(one): span for one, span in enough.items()}
+        self._again = {self._members.index(one): other for one, other in again.items()}
+        self._enough |= {len(self._members) + i: (0.0, math.inf) for i in range(len(again))}
 
     def at_once(self, width: int, height: int) -> int:
         return max(member.at_once(width, height) for member in self._members)
@@ -51,7 +63,15 @@ class Ensemble(Detector):
         if not images:
             return []
         found = [[probable(m, rows) for rows in known.get(m) or m.batch(images)] for m in self._members]
+        for index, other in self._again.items():
+            found.append(_heard_of(other, images, [self._likely(index, rows) for rows in found[index]]))
+            found[index] = [_unbacked(rows) for rows in found[index]]
         return [self._fused(said) for said in zip(*found, strict=True)]
+
+    def _likely(self, index: int, rows: Rows) -> Rows:
+        """What a member says of things of its sizes, as far as it is likely."""
+        least, most = self._enough[index]
+        return rows[(rows[:, 4] >= _LIKELY) & (sizes(rows) >= least) & (sizes(rows) < most)]
 
     def _fused(self, said: Sequence[Rows]) -> Rows:
         """One picture's rows, from those of each member."""
@@ -61,6 +81,21 @@ class Ensemble(Detector):
             enough |= (member == index) & (size >= least) & (size < most)
         heard = enough | (member < self._votes)
         return fuse(rows[heard], member[heard], self._votes, enough[heard])
+
+
+def _heard_of(other: Detector, images: Sequence[Image], likely: Sequence[Rows]) -> list[Rows]:
+    """What a detector says of what is likely in each of the pictures; it looks only where something is."""
+    asked = [i for i, rows in enumerate(likely) if len(rows)]
+    heard = [rows[:0] for rows in likely]
+    for i, said in zip(asked, other.batch([images[i] for i in asked]) if asked else [], strict=True):
+        rows = probable(other, said)
+        heard[i] = rows[(ious(rows, likely[i]) > _SAME).any(axis=1)]
+    return heard
+
+
+def _unbacked(rows: Rows) -> Rows:
+    less = rows[:, 4] * _UNBACKED
+    return np.column_stack([rows[:, :4], less / (less + 1 - rows[:, 4]), rows[:, 5:]])
 
 
 def fuse(rows: Rows, member: Indices, count: int, enough: Flags | None = None) -> Rows:

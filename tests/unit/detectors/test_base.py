@@ -240,7 +240,7 @@ def test_a_detector_of_two_files_needs_both() -> None:
     ("name", "kind"),
     [
         ("centerface@0.5@flip", "face"),
-        ("slow.4", "face"),
+        ("slow.6", "face"),
         ("hyperlpr", "plate"),
         ("yolox.heads@full", "head"),
         ("deepface.yunet", "face"),

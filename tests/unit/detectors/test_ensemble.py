@@ -2,6 +2,7 @@
 
 import math
 import tracemalloc
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import picture
 from faceblur import detectors
-from faceblur.calibration import log_odds, probability
+from faceblur.calibration import log_odds, logit, probability
 from faceblur.detectors import null
 from faceblur.detectors.base import FLOOR, OneByOne, Rows
 from faceblur.detectors.ensemble import Ensemble, fuse
@@ -246,7 +247,7 @@ def test_the_model_of_all_views_is_made_once(name: str, monkeypatch: pytest.Monk
     assert made == ["null"]
 
 
-@pytest.mark.parametrize("name", ["fast.2@0.5", "fast.2@flip", "slow.4@auto", "slow.4@640x480", "fast.2@"])
+@pytest.mark.parametrize("name", ["fast.2@0.5", "fast.2@flip", "slow.6@auto", "slow.6@640x480", "fast.2@"])
 def test_an_ensemble_has_no_other_size_and_no_copies(name: str) -> None:
     with pytest.raises(UsageError, match="has its own views"):
         detectors.resolve(name)
@@ -352,3 +353,72 @@ def test_the_view_whose_word_is_enough_is_looked_at_once(
     assert isinstance(ensemble, Ensemble)
     assert [member.name for member in ensemble._members].count(enough) == 1
     assert [ensemble._members[i].name for i in ensemble._enough] == [enough]
+
+
+# One whose word is backed by another look
+
+SHIFTED = (14.0, 10.0, 110.0, 106.0)
+
+
+class Asked(Fixed):
+    """Finds the same in every picture, and counts them."""
+
+    looked = 0
+
+    def batch(self, images: Sequence[Image]) -> list[Rows]:
+        self.looked += len(images)
+        return super().batch(images)
+
+
+def backed(word: float, other: Said) -> tuple[list[Detection], int]:
+    """What is found where one says LARGE with a score and another looks again; and at how many pictures that looked."""
+    beside, closer = Fixed("beside", [(LARGE, word)]), Asked("closer", other)
+    ensemble = Ensemble("together", [Fixed("m", [])], {beside: OF_LARGE}, {beside: closer})
+    [found] = ensemble.detect([picture(256, 256)])
+    return found, closer.looked
+
+
+@pytest.mark.parametrize("score", [0.6, 0.9])
+def test_what_the_other_look_says_of_something_likely_is_enough(score: float) -> None:
+    [found], looked = backed(0.5, [(SHIFTED, score)])
+    assert (found.score, looked) == (pytest.approx(score), 1)
+
+
+@pytest.mark.parametrize(
+    "other", [[], [(AWAY, 0.9)], [(SHIFTED, 0.1)]], ids=["nothing", "something elsewhere", "little"]
+)
+def test_what_the_other_look_does_not_back_is_less_likely_by_one_of_log_odds(other: Said) -> None:
+    [found], looked = backed(0.5, other)
+    assert (logit(found.score), looked) == (pytest.approx(-1.0, abs=1e-3), 1)
+
+
+@pytest.mark.parametrize("word", [0.0, 1.0])
+def test_what_is_certain_by_itself_stays_so(word: float) -> None:
+    found, _ = backed(word, [])
+    assert [each.score for each in found] == ([word] if word else [])
+
+
+def test_where_nothing_is_likely_there_is_no_other_look() -> None:
+    [found], looked = backed(0.09, [(LARGE, 0.9)])
+    assert (found.score < 0.09, looked) == (True, 0)
+
+
+def test_of_several_pictures_those_are_looked_at_again_in_which_something_is_likely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beside, closer = Fixed("beside", []), Asked("closer", [(LARGE, 0.8)])
+    likely = np.array([[*LARGE, 0.5]])
+    monkeypatch.setattr(beside, "batch", lambda images: [likely[:0], likely, likely[:0]])
+    ensemble = Ensemble("together", [Fixed("m", [])], {beside: OF_LARGE}, {beside: closer})
+    found = ensemble.detect([picture(128, 128)] * 3)
+    assert ([[each.score for each in some] for some in found], closer.looked) == ([[], [pytest.approx(0.8)], []], 1)
+
+
+def test_the_table_names_the_view_that_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    mix = detectors.Mix(("null",), (detectors.Enough("null@0.25", again="null@0.5"),))
+    monkeypatch.setitem(detectors.ENSEMBLES, "again.1", mix)
+    ensemble = detectors.create("again.1", [])
+    assert isinstance(ensemble, Ensemble)
+    assert [(ensemble._members[i].name, other.name) for i, other in ensemble._again.items()] == [
+        ("null@0.25", "null@0.5")
+    ]
