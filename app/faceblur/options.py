@@ -174,7 +174,8 @@ class Options:
             return Pace(self.every)
         if self.apart:
             return Pace(0, self.apart)
-        sparse = set(self._names) == {"fast"} and not self.photos  # who asks for more wants more looks, too
+        # Who asks for more wants more looks, too.
+        sparse = "fast" in self._names and set(self._names) <= {"fast", "turned"} and not self.photos
         return Pace(0, APART_S) if sparse else FULL
 
     @property

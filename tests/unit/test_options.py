@@ -118,11 +118,15 @@ def test_for_photos_a_preset_stands_for_its_detector_for_photos(preset: str) -> 
     assert Options(detector=preset, photos=True).members == (PHOTO_PRESETS[preset]["faces"],)
 
 
-def test_fast_looks_ten_times_a_second() -> None:
-    assert Options(detector="fast").pace == Pace(0, 0.1)
+@pytest.mark.parametrize("detector", ["fast", "fast+turned"])
+def test_fast_looks_ten_times_a_second_turned_or_not(detector: str) -> None:
+    assert Options(detector=detector).pace == Pace(0, 0.1)
 
 
-@pytest.mark.parametrize("settings", [{"detector": "slow"}, {"detector": "fast+haar"}, {"photos": True}, {"every": 1}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"detector": "slow"}, {"detector": "turned"}, {"detector": "fast+haar"}, {"photos": True}, {"every": 1}],
+)
 def test_everything_else_looks_at_every_frame(settings: dict[str, object]) -> None:
     assert Options(**settings).pace == FULL  # type: ignore[arg-type]
 

@@ -118,7 +118,12 @@ SOLVE = (
     option("--agree", type=int, default=1, metavar="N", help="Hide only what N detectors see; fewer faces are hidden."),
 )
 BLUR = (
-    option("--detector", default="fast", metavar="NAME[+NAME...]", help="fast, slow, or detectors: see the README."),
+    option(
+        "--detector",
+        default="fast",
+        metavar="NAME[+NAME...]",
+        help="fast, slow, fast+turned, or detectors: see the README.",
+    ),
     option("--hide", metavar="KIND[,KIND...]", help=f"What fast and slow look for: {','.join(KINDS)}."),
     option("--detect-scale", default="auto", metavar="auto|F|WxH", help="Size of the picture that detectors look at."),
     option("--tta", type=click.Choice(TTA), default="none", help="Look at mirrored and resized copies, too."),

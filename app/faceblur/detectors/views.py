@@ -1,4 +1,4 @@
-"""How a detector looks at a picture: at which size, mirrored or not, in tiles, and around the seam of a panorama."""
+"""How a detector looks at a picture: at which size, mirrored, turned, in tiles, and around the seam of a panorama."""
 
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -28,14 +28,16 @@ _CUT = 0.02  # share of that, to its end, from which a thing counts as cut by it
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """At which size a picture is looked at, so many times that, and whether mirrored left to right.
+    """At which size a picture is looked at, so many times that, whether mirrored left to right, and then turned.
 
     The size is a factor of the picture's own; (width, height) in pixels to fit the picture into; or None for its own.
+    `turns` is by how many quarters to the left.
     """
 
     size: float | tuple[int, int] | None = None
     times: float = 1.0
     mirror: bool = False
+    turns: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -74,6 +76,8 @@ class Viewed(Detector):
         self.view = view
 
     def at_once(self, width: int, height: int) -> int:
+        if self.view.turns % 2:
+            width, height = height, width
         factor = self.view.factor(width, height)
         return self._inner.at_once(*(min(_TILE, max(1, round(side * factor))) for side in (width, height)))
 
@@ -97,8 +101,10 @@ class Viewed(Detector):
         return answers
 
     def _looks(self, image: Image) -> Looks:
-        width = image.shape[1]
-        rows = yield from self._around(np.ascontiguousarray(image[:, ::-1]) if self.view.mirror else image)
+        height, width = image.shape[:2]
+        seen = image[:, ::-1] if self.view.mirror else image
+        rows = yield from self._around(np.ascontiguousarray(np.rot90(seen, self.view.turns)))
+        rows = _turned_back(rows, self.view.turns, width, height)
         if self.view.mirror:
             rows[:, [0, 2]] = width - rows[:, [2, 0]]
             if rows.shape[1] > 5:
@@ -142,6 +148,18 @@ class Viewed(Detector):
                 rows[:, :4] += (left, top, left, top)
                 seen.append(((left, top, right, bottom), rows))
         return stitch(seen, (width, height), _BORDER, _IOU)
+
+
+def _turned_back(rows: Rows, turns: int, width: int, height: int) -> Rows:
+    """Where in a picture of that size in pixels is what was found in it turned to the left by so many quarters."""
+    for quarter in reversed(range(turns)):
+        wide = (width, height)[quarter % 2]  # before that quarter
+        left, top, right, bottom = rows[:, :4].T
+        shares = rows[:, 5:].reshape(len(rows), rows.shape[1] // 2 - 2, 2)
+        shares = np.stack([1 - shares[..., 1], shares[..., 0]], axis=2)
+        corners = np.roll(shares, 1, axis=1).reshape(len(rows), rows.shape[1] - 5)  # what was lower left is upper left
+        rows = np.column_stack([wide - bottom, left, wide - top, right, rows[:, 4], corners])
+    return rows
 
 
 def _spans(length: int, step: int) -> Iterator[tuple[int, int]]:

@@ -192,7 +192,9 @@ def test_a_name_of_the_table_stands_for_itself(name: str) -> None:
         ("yunet@flip", "yunet@flip"),
         ("haar@auto@full", "haar@full"),
         ("haar@1280x720@scales", "haar@1280x720@scales"),
+        ("haar@left", "haar@left"),
         ("fast.2", "fast.2"),
+        ("turned", "turned.1"),
     ],
 )
 def test_a_detector_has_one_name_however_it_is_written(written: str, name: str) -> None:

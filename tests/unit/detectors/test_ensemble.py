@@ -1,6 +1,5 @@
 """Several views taken together: what they agree on counts for more, and what one says twice counts once."""
 
-import math
 import tracemalloc
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from faceblur import detectors
 from faceblur.calibration import log_odds, logit, probability
 from faceblur.detectors import null
 from faceblur.detectors.base import FLOOR, OneByOne, Rows
-from faceblur.detectors.ensemble import Ensemble, fuse
+from faceblur.detectors.ensemble import Ensemble, Span, fuse
 from faceblur.domain import Box, Detection
 from faceblur.errors import UsageError
 from faceblur.images import Image
@@ -227,6 +226,25 @@ def test_a_thing_is_found_in_all_copies_together(copies: str) -> None:
     assert found[0].detector == f"null@{copies}"
 
 
+@pytest.mark.parametrize("way", ["left", "over", "right"])
+def test_a_turned_view_is_one_view_of_its_own(way: str) -> None:
+    [found] = detectors.create(f"null@{way}", []).detect([picture(200, 160, [(40, 30, 120, 110)])])
+    assert [(one.box.to_json(), one.detector) for one in found] == [([40, 30, 120, 110], f"null@{way}")]
+
+
+@pytest.mark.parametrize("way", ["left", "over", "right"])
+def test_of_turned_views_the_word_of_each_is_enough(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them with a third of the say would lose a face that only one sees upright."""
+    looks = {"centerface@0.5@left": [], "centerface@0.5@over": [], "centerface@0.5@right": []} | {
+        f"centerface@0.5@{way}": [(HERE, 0.9)]
+    }
+    monkeypatch.setattr(detectors, "_model", lambda row, *rest: Fixed(row, []))
+    monkeypatch.setattr(detectors, "Viewed", lambda name, model, view: Fixed(name, looks[name]))
+    [found] = detectors.create("turned", []).detect([picture(96, 64)])
+    least = log_odds("centerface@0.5", np.array([0.9]), np.array([40.0]))[0] - 4
+    assert [(one.box, logit(one.score)) for one in found] == [(Box(*HERE), pytest.approx(least, abs=0.01))]
+
+
 def test_copies_count_from_the_size_that_was_asked_for() -> None:
     [found] = detectors.create("null@0.5@full", []).detect([picture(200, 160, [(40, 30, 120, 110)])])
     assert (found[0].detector, found[0].score) == ("null@0.5@full", pytest.approx(0.9))
@@ -247,7 +265,9 @@ def test_the_model_of_all_views_is_made_once(name: str, monkeypatch: pytest.Monk
     assert made == ["null"]
 
 
-@pytest.mark.parametrize("name", ["fast.2@0.5", "fast.2@flip", "slow.6@auto", "slow.6@640x480", "fast.2@"])
+@pytest.mark.parametrize(
+    "name", ["fast.2@0.5", "fast.2@flip", "slow.6@auto", "slow.6@640x480", "fast.2@", "turned@0.5"]
+)
 def test_an_ensemble_has_no_other_size_and_no_copies(name: str) -> None:
     with pytest.raises(UsageError, match="has its own views"):
         detectors.resolve(name)
@@ -276,7 +296,7 @@ def test_corners_are_the_mean_too_and_not_known_where_a_member_does_not_know_the
 
 # One whose word on things of some sizes is enough
 
-OF_LARGE = (96.0, math.inf)
+OF_LARGE = Span(96.0)
 LARGE, SMALL = (10.0, 10.0, 106.0, 106.0), (10.0, 10.0, 105.0, 105.0)
 AWAY = (200.0, 200.0, 220.0, 220.0)
 
@@ -296,13 +316,13 @@ def test_what_one_member_says_of_large_things_is_enough() -> None:
 @pytest.mark.parametrize(("span", "score"), [((96, 97), 0.8), ((97, 200), 0.4), ((0, 96), 0.4), ((0, 97), 0.8)])
 def test_its_word_is_enough_from_the_first_to_below_the_second_size(span: tuple[float, float], score: float) -> None:
     members = [Fixed("a", [(LARGE, 0.8)]), Fixed("b", [])]
-    [found] = Ensemble("together", members, {members[0]: span}).detect([picture(256, 256)])
+    [found] = Ensemble("together", members, {members[0]: Span(*span)}).detect([picture(256, 256)])
     assert [one.score for one in found] == [score]
 
 
 def test_several_have_each_their_word_on_their_own_sizes() -> None:
     near, far = Fixed("near", [(LARGE, 0.8), (AWAY, 0.7)]), Fixed("far", [(LARGE, 0.9), (AWAY, 0.6)])
-    ensemble = Ensemble("together", [Fixed("m", [])], {near: OF_LARGE, far: (0, 50)})
+    ensemble = Ensemble("together", [Fixed("m", [])], {near: OF_LARGE, far: Span(0, 50)})
     [found] = ensemble.detect([picture(256, 256)])
     assert {one.box: round(one.score, 6) for one in found} == {Box(*LARGE): 0.8, Box(*AWAY): 0.6}
 
@@ -335,6 +355,12 @@ def test_one_beside_the_members_has_its_word_on_large_things_and_no_part_in_the_
 @pytest.mark.parametrize("score", [0, 0.4])
 def test_of_smaller_things_one_beside_the_members_is_not_heard(score: float) -> None:
     assert beside(SMALL, score, 0.8) == pytest.approx(score)
+
+
+@pytest.mark.parametrize(("word", "heard"), [(0.19, 0), (0.21, 0.21)])
+def test_what_one_beside_the_members_is_not_sure_enough_of_is_not_heard(word: float, heard: float) -> None:
+    ensemble = Ensemble("together", [Fixed("m", [])], {Fixed("beside", [(SMALL, word)]): Span(sure=0.2)})
+    assert [one.score for one in ensemble.detect([picture(128, 128)])[0]] == ([pytest.approx(heard)] if heard else [])
 
 
 def test_of_smaller_things_one_beside_the_members_does_not_move_the_box() -> None:

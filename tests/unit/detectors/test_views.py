@@ -1,6 +1,7 @@
 """How a picture is looked at: sizes, mirrors, tiles, and the seam of a panorama. A green rectangle is a thing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -16,6 +17,7 @@ from faceblur.images import Image
 
 Box = tuple[int, int, int, int]
 WHOLE = View()
+WAYS = [WHOLE, View(mirror=True), *(View(turns=turns) for turns in (1, 2, 3)), View(mirror=True, turns=1)]
 SIZES = ["auto", "0.5", "2", "0.33", "640x640", "100x1000"]
 
 
@@ -150,11 +152,11 @@ def test_a_picture_that_fits_is_looked_at_as_it_is() -> None:
 # Where things are
 
 
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("way", WAYS, ids=repr)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("step", [1, 32])
-def test_boxes_are_in_the_pictures_own_pixels(size: str, step: int, mirror: bool) -> None:
-    view = View(View.parse(size).size, mirror=mirror)
+def test_boxes_are_in_the_pictures_own_pixels(size: str, step: int, way: View) -> None:
+    view = replace(way, size=View.parse(size).size)
     [box] = found(painted(400, 300, (60, 40, 220, 140)), view, Painted(step))
     assert box == pytest.approx([60, 40, 220, 140], abs=4)  # a pixel of the smallest picture that is looked at
 
@@ -169,33 +171,51 @@ def test_a_mirrored_view_sees_the_picture_mirrored() -> None:
     assert found(image, View(mirror=True), First()) == [[80, 0, 100, 20]]
 
 
-@given(st.integers(0, 380), st.integers(0, 280), st.integers(8, 60), st.integers(8, 60))
-def test_mirrored_or_not_a_thing_is_at_the_same_place(left: int, top: int, width: int, height: int) -> None:
-    image = painted(400, 300, (left, top, left + width, top + height))
-    assert found(image, View(mirror=True)) == found(image)
+@pytest.mark.parametrize(("turns", "leads"), [(1, (80, 0)), (2, (80, 40)), (3, (0, 40))])
+def test_a_turned_view_sees_the_picture_turned_to_the_left(turns: int, leads: tuple[int, int]) -> None:
+    class Leading(Painted):
+        def rows(self, image: Image) -> Rows:
+            return super().rows(image)[:1] if image[0, 0, 1] else np.empty((0, 5))
+
+    left, top = leads
+    corners = [(0, 0), (80, 0), (0, 40), (80, 40)]
+    seen = {
+        corner: found(painted(100, 50, (*corner, corner[0] + 20, corner[1] + 10)), View(turns=turns), Leading())
+        for corner in corners
+    }
+    assert seen == {corner: [[left, top, left + 20, top + 10]] if corner == leads else [] for corner in corners}
 
 
-@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from(SIZES), st.booleans())
-def test_boxes_lie_inside_the_picture(width: int, height: int, size: str, mirror: bool) -> None:
-    boxes = found(painted(width, height, (0, 0, width, height)), View(View.parse(size).size, mirror=mirror), Painted(8))
+@given(st.integers(0, 380), st.integers(0, 280), st.integers(8, 60), st.integers(8, 60), st.sampled_from(WAYS))
+def test_mirrored_turned_or_not_a_thing_is_at_the_same_place(
+    left: int, top: int, width: int, height: int, way: View
+) -> None:
+    image = painted(400, 300, (left, top, min(left + width, 400), min(top + height, 300)))
+    assert found(image, way) == found(image)
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from(SIZES), st.sampled_from(WAYS))
+def test_boxes_lie_inside_the_picture(width: int, height: int, size: str, way: View) -> None:
+    boxes = found(painted(width, height, (0, 0, width, height)), replace(way, size=View.parse(size).size), Painted(8))
     assert all(0 <= b[0] < b[2] <= width and 0 <= b[1] < b[3] <= height for b in boxes)
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("mirror", [False, True])
-def test_a_picture_of_one_pixel_is_one_thing(size: str, mirror: bool) -> None:
-    assert found(painted(1, 1, (0, 0, 1, 1)), View(View.parse(size).size, mirror=mirror)) == [[0, 0, 1, 1]]
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+def test_a_picture_of_one_pixel_is_one_thing(size: str, way: View) -> None:
+    assert found(painted(1, 1, (0, 0, 1, 1)), replace(way, size=View.parse(size).size)) == [[0, 0, 1, 1]]
 
 
 @pytest.mark.parametrize("sides", [(64, 48), (3000, 40), (2048, 1024)])
-def test_where_the_model_finds_nothing_there_is_nothing(sides: tuple[int, int]) -> None:
-    assert found(painted(*sides), View(mirror=True)) == []
+@pytest.mark.parametrize("way", WAYS, ids=repr)
+def test_where_the_model_finds_nothing_there_is_nothing(sides: tuple[int, int], way: View) -> None:
+    assert found(painted(*sides), way) == []
 
 
 def test_the_picture_itself_is_left_alone() -> None:
     image = painted(400, 300, (60, 40, 220, 140))
     before = image.copy()
-    found(image, View(0.5, mirror=True))
+    found(image, View(0.5, mirror=True, turns=1))
     assert np.array_equal(image, before)
 
 
@@ -310,6 +330,23 @@ def test_a_mirrored_view_gives_corners_as_they_are_and_in_the_same_order() -> No
     assert list(said.corners) == [(40, 30), (60, 30), (60, 50), (20, 50)]
 
 
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (View(turns=1), [(20, 30), (60, 30), (60, 40), (20, 50)]),
+        (View(turns=2), [(20, 30), (60, 30), (60, 50), (40, 50)]),
+        (View(turns=3), [(20, 40), (60, 30), (60, 50), (20, 50)]),
+        (View(mirror=True, turns=1), [(20, 30), (60, 30), (60, 50), (20, 40)]),
+    ],
+    ids=repr,
+)
+def test_a_turned_view_gives_corners_where_they_are_and_in_the_same_order(
+    view: View, expected: list[tuple[int, int]]
+) -> None:
+    [[said]] = Viewed("viewed", Slanted(), view).detect([painted(96, 64, (20, 30, 60, 50))])
+    assert list(said.corners) == expected
+
+
 def test_of_what_the_seam_cuts_off_corners_are_not_known() -> None:
     [found] = Viewed("viewed", Slanted(), WHOLE).detect([painted(2048, 1024, (0, 30, 40, 50), (2008, 30, 2048, 50))])
     assert [said.corners for said in found if said.box.left > 0] == [()]
@@ -338,7 +375,7 @@ class Batched(Painted):
         return super().batch(images)
 
 
-@pytest.mark.parametrize("view", [WHOLE, View(0.5), View(mirror=True)])
+@pytest.mark.parametrize("view", [WHOLE, View(0.5), View(mirror=True), View(turns=1)])
 def test_pictures_at_once_are_answered_as_one_by_one(view: View) -> None:
     pictures = [
         painted(96, 64, (20, 30, 60, 50)),
