@@ -20,7 +20,7 @@ from faceblur.domain import digest
 # Those of turned views have 4 less for the first than the same view upright: most faces are upright, and without that
 # twice as much of two hard clips was hidden for nothing.
 # Those of slow.3 were fit. Those of slow.6 and slow.7, which are what one view says, believe small faces earlier, as
-# who asks for `slow` would rather hide too much: on six hard clips that left 3.5 % of the faces visible and hid 2.8 %
+# who asks for `slow` would rather hide too much: on six hard clips that left 3.2 % of the faces visible and hid 2.9 %
 # of the picture for nothing, where `fast` leaves 6.6 % and hides 1.5 %.
 _CONSTANTS = {
     "centerface": (1.69, 2.17, -0.2, 0.12, -0.17),

@@ -70,7 +70,7 @@ FAMILIES = {"deepface": Row("deepface", "DeepFace")}
 
 @dataclass(frozen=True, slots=True)
 class Enough:
-    """A view whose word is enough for things from `least_px` to below `most_px`, as far as it is `sure`, a probability.
+    """A view whose word is enough for things from `least_px` to below `most_px`.
 
     Of other things it says what any view of its mix does where it is among them, and nothing where it is not. Where
     others look so closely that a large face fills what they see, most of them miss one that is turned or cut.
@@ -81,7 +81,6 @@ class Enough:
     least_px: float = 96.0
     most_px: float = math.inf
     again: str = ""
-    sure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +124,8 @@ _FILLING = replace(_TINY, least_px=160.0, again="centerface@448x448")
 _CLOSER_PX = 67.0
 # For people who lie, and cameras held sideways. In 80 photos turned by a quarter `fast` covered 0.51 of the faces, of
 # those of 96 px and more 0.76; with these looks 0.69 and 1.00. In photos as they are it hid 0.05 % more with them.
-# In `slow` only their sure words count: the others hid 0.1 % more of eight hard clips for nothing.
+# Not a part of `slow`: with what they say from 0.2 on it hid 1.1 % more of one of three hard clips for nothing.
 _TURNED = tuple(Enough(f"{_HALF}@{word}", least_px=0.0) for word in ("left", "right", "over"))
-_SURELY_TURNED = tuple(replace(one, sure=0.2) for one in _TURNED)
 # Under names that change when their views do. fast.5, slow.6 and, for large frames, fast.6 and slow.7 are for videos,
 # where time shows a face in many ways already: on eight hard clips, at 3 % of the picture hidden for nothing, slow.7
 # left 3.4 % of the faces visible, fast.6 believed that early 4.9 %, means of three to six views 3.7 to 5.3 %.
@@ -157,8 +155,8 @@ ENSEMBLES: dict[str, Mix | Stages] = {
     "turned.1": Mix(tuple(one.view for one in _TURNED), enough=_TURNED),
     "slow.3": Mix(_MANY, enough=(Enough("centerface@0.25"),)),
     # Twice in place of 1.5 times the size is closer by four thirds: so much smaller are the things it is asked about.
-    "slow.6": Mix(("centerface",), enough=(_FILLING, Enough("centerface@2", 0.0, _CLOSER_PX * 0.75), *_SURELY_TURNED)),
-    "slow.7": Mix(("centerface@0.75",), enough=(_FILLING, Enough("centerface@1.5", 0.0, _CLOSER_PX), *_SURELY_TURNED)),
+    "slow.6": Mix(("centerface",), enough=(_FILLING, Enough("centerface@2", 0.0, _CLOSER_PX * 0.75))),
+    "slow.7": Mix(("centerface@0.75",), enough=(_FILLING, Enough("centerface@1.5", 0.0, _CLOSER_PX))),
 }
 # What a person may write for one of them, whatever its number.
 ALIASES = {"turned": "turned.1"}
@@ -251,7 +249,7 @@ def create(name: str, weights: Sequence[Path], threads: int = 0) -> Detector:
     def mixed(mix: Mix) -> Ensemble:
         members = [view for word in mix.views for view in looks(word)]
         enough: dict[Detector, Span] = {
-            view: Span(one.least_px, one.most_px, one.sure) for one in mix.enough for view in looks(one.view)
+            view: (one.least_px, one.most_px) for one in mix.enough for view in looks(one.view)
         }
         again: dict[Detector, Detector] = {
             view: other

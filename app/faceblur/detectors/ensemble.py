@@ -7,7 +7,6 @@ cluster is the mean of its members weighted by how likely each is, its score the
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from faceblur.images import Image
 
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Span = tuple[float, float]  # sizes in pixels: from the first to below the second
 
 _PART = 500  # rows that are compared with all others at a time
 _SAME = 0.45  # IoU from which what two members say is about one thing
@@ -26,24 +26,11 @@ _UNBACKED = math.exp(-1.0)  # the odds of what it says by itself count for so mu
 _FLOOR, _FLOOR_OF_ONE = 0.01, 0.003  # probabilities; the second is what the least scores of CenterFace are worth
 
 
-class Span(NamedTuple):
-    """What things a member may speak of alone: from and below which size in pixels, and from which probability."""
-
-    least_px: float = 0.0
-    most_px: float = math.inf
-    sure: float = 0.0
-
-    def has(self, rows: Rows) -> Flags:
-        """(N,) whether it may of each."""
-        size = sizes(rows)
-        return (size >= self.least_px) & (size < self.most_px) & (rows[:, 4] >= self.sure)
-
-
 class Ensemble(Detector):
     """Detectors of one kind that look at the same picture; a score is the mean of their probabilities.
 
-    What one of `enough` says of things of the span given with it counts by itself where that is more. Unless it is one
-    of the members, too, it has no part in the mean, and what it says of other things is not heard.
+    What one of `enough` says of things of the sizes given with it counts by itself where that is more. Unless it is one
+    of the members, too, it has no part in the mean, and what it says of things of other sizes is not heard.
 
     What one of `again` says counts for less by itself. The detector given with it looks at the pictures in which the
     first sees something likely, and what it says of that is enough, too.
@@ -63,7 +50,7 @@ class Ensemble(Detector):
         self._members = (*members, *(one for one in enough if one not in members))
         self._enough = {self._members.index(one): span for one, span in enough.items()}
         self._again = {self._members.index(one): other for one, other in again.items()}
-        self._enough |= {len(self._members) + i: Span() for i in range(len(again))}
+        self._enough |= {len(self._members) + i: (0.0, math.inf) for i in range(len(again))}
 
     def at_once(self, width: int, height: int) -> int:
         return max(member.at_once(width, height) for member in self._members)
@@ -83,14 +70,15 @@ class Ensemble(Detector):
 
     def _likely(self, index: int, rows: Rows) -> Rows:
         """What a member says of things of its sizes, as far as it is likely."""
-        return rows[(rows[:, 4] >= _LIKELY) & self._enough[index].has(rows)]
+        least, most = self._enough[index]
+        return rows[(rows[:, 4] >= _LIKELY) & (sizes(rows) >= least) & (sizes(rows) < most)]
 
     def _fused(self, said: Sequence[Rows]) -> Rows:
         """One picture's rows, from those of each member."""
         rows, member = np.concatenate(said), np.repeat(np.arange(len(said)), [len(part) for part in said])
-        enough = np.zeros(len(rows), dtype=bool)
-        for index, span in self._enough.items():
-            enough |= (member == index) & span.has(rows)
+        size, enough = sizes(rows), np.zeros(len(rows), dtype=bool)
+        for index, (least, most) in self._enough.items():
+            enough |= (member == index) & (size >= least) & (size < most)
         heard = enough | (member < self._votes)
         return fuse(rows[heard], member[heard], self._votes, enough[heard])
 
