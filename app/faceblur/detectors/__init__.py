@@ -189,7 +189,8 @@ class Spec:
         row = row.replace(":", ".")
         copies = parts.pop() if parts and parts[-1] and parts[-1] in COPIES else ""
         if not _known(row) or len(parts) > 1:
-            known = ", ".join([*(n for n in TABLE if n != "null"), *(f"{family}.NAME" for family in FAMILIES)])
+            rows = (n for n in TABLE if n != "null")
+            known = ", ".join([*rows, *(f"{family}.NAME" for family in FAMILIES), *ALIASES])
             raise UsageError(f"no detector is called {name!r}; there are: {known}, and the presets fast and slow")
         return cls(row, View.parse(parts[0] if parts else "auto"), copies)
 
