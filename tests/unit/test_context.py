@@ -129,7 +129,7 @@ def test_a_presets_detector_that_cannot_be_had_is_replaced(bare: Path, settings:
     assert equipped.options.members == (SUBSTITUTES[asked],)
 
 
-@pytest.mark.parametrize(("side", "member"), [(LARGE_PX - 1, "fast.5"), (LARGE_PX, "fast.6")])
+@pytest.mark.parametrize(("side", "member"), [(LARGE_PX - 1, "fast.7"), (LARGE_PX, "fast.8")])
 def test_fast_looks_at_three_quarters_of_the_size_of_large_videos(bare: Path, side: int, member: str) -> None:
     equipped, _ = asking(bare, detector="fast")[0].equipped(lambda name: False, side=side)
     assert equipped.options.members == (member,)

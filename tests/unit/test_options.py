@@ -148,7 +148,7 @@ def test_all_tables_have_the_same_presets_for_the_same_kinds(presets: dict[str, 
 
 
 def test_all_that_a_preset_may_stand_for_is_known() -> None:
-    assert {"fast.2", "fast.6", *PRESETS["fast"].values()} == set(stands_for("fast"))
+    assert {"fast.2", "fast.8", *PRESETS["fast"].values()} == set(stands_for("fast"))
 
 
 def test_a_preset_and_a_detector_are_united() -> None:
@@ -160,7 +160,7 @@ def test_a_detector_asked_for_by_its_own_name_does_not_depend_on_what_is_to_be_h
 
 
 def test_a_detector_is_named_by_its_own_name_and_not_by_that_of_a_preset() -> None:
-    assert Options(detector="fast + haar+slow.6").named == ("haar", "slow.6")
+    assert Options(detector="fast + haar+slow.8").named == ("haar", "slow.8")
 
 
 @pytest.mark.parametrize("name", SUBSTITUTES)

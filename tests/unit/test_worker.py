@@ -653,9 +653,9 @@ def test_progress_counts_the_faces_of_frames_that_were_done_before(job: Job, con
 @pytest.fixture
 def without_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Options that ask for the preset slow, whose weights cannot be had; the detector for tests takes its place."""
-    for name in detectors.needs("slow.6"):
+    for name in detectors.needs("slow.8"):
         monkeypatch.setitem(weights.TABLE, name, replace(weights.TABLE[name], urls=(), wheel=""))
-    monkeypatch.setitem(options.SUBSTITUTES, "slow.6", "null")
+    monkeypatch.setitem(options.SUBSTITUTES, "slow.8", "null")
     return {"detector": "slow", "weights": (tmp_path / "weights",)}
 
 
@@ -665,22 +665,22 @@ def test_what_could_not_be_had_stands_once_in_the_plan(
     blur(job, context(**without_slow))
     blur(job, context(**without_slow), every=True)
     missing = json.loads(job.plan_path.read_text())["missing"]
-    assert list(missing) == ["slow.6"]
-    assert missing["slow.6"].startswith("null took its place: the weights of ")
+    assert list(missing) == ["slow.8"]
+    assert missing["slow.8"].startswith("null took its place: the weights of ")
     assert job.evidence.has("null", 12)
 
 
 def test_what_could_not_be_had_stands_in_the_report(job: Job, context: Make, without_slow: dict[str, object]) -> None:
     blur(job, context(**without_slow))
     assemble(job, context())
-    assert list(job.reports.last()["plan"]["missing"]) == ["slow.6"]
+    assert list(job.reports.last()["plan"]["missing"]) == ["slow.8"]
 
 
 def test_what_is_there_at_last_is_no_longer_missing(job: Job, context: Make) -> None:
-    with Worker(job, context(), missing={"null": "haar took its place", "slow.6": "null took its place"}).joined():
+    with Worker(job, context(), missing={"null": "haar took its place", "slow.8": "null took its place"}).joined():
         pass
     with Worker(job, context()).joined() as plan:
-        assert list(plan.missing) == ["slow.6"]
+        assert list(plan.missing) == ["slow.8"]
 
 
 def test_where_all_could_be_had_nothing_is_missing(job: Job, context: Make) -> None:

@@ -74,7 +74,8 @@ class Enough:
 
     Of other things it says what any view of its mix does where it is among them, and nothing where it is not. Where
     others look so closely that a large face fills what they see, most of them miss one that is turned or cut.
-    What it sees is looked at `again` with another view, whose word on that is enough, too; its own counts for less.
+    What it sees is looked at `again` with another view: how likely that thinks it is, is enough, too; its own counts
+    for less.
     """
 
     view: str
@@ -126,9 +127,9 @@ _CLOSER_PX = 67.0
 # those of 96 px and more 0.76; with these looks 0.69 and 1.00. In photos as they are it hid 0.05 % more with them.
 # Not a part of `slow`: with what they say from 0.2 on it hid 1.1 % more of one of three hard clips for nothing.
 _TURNED = tuple(Enough(f"{_HALF}@{word}", least_px=0.0) for word in ("left", "right", "over"))
-# Under names that change when their views do. fast.5, slow.6 and, for large frames, fast.6 and slow.7 are for videos,
-# where time shows a face in many ways already: on eight hard clips, at 3 % of the picture hidden for nothing, slow.7
-# left 3.4 % of the faces visible, fast.6 believed that early 4.9 %, means of three to six views 3.7 to 5.3 %.
+# Under names that change when their views do. fast.7, slow.8 and, for large frames, fast.8 and slow.9 are for videos,
+# where time shows a face in many ways already: on eight hard clips, at 3 % of the picture hidden for nothing, slow.9
+# left 3.4 % of the faces visible, fast.8 believed that early 4.9 %, means of three to six views 3.7 to 5.3 %.
 # The others are for photos. On 250 of them:
 # fast.2 looks closer at 10, in which are 38 % of all faces below 20 px, and at 88 no more: AP 0.937 / 0.918 / 0.851.
 # CenterFace at half size and YuNet-n, for all of them, took as long for 0.936 / 0.916 / 0.835.
@@ -150,13 +151,13 @@ ENSEMBLES: dict[str, Mix | Stages] = {
         crowd=Mix((_HALF, "yunet.n@1", "centerface@1.5"), enough=(_TINY,)),
         many=16,
     ),
-    "fast.5": Mix(("centerface",), enough=(_FILLING,)),
-    "fast.6": Mix(("centerface@0.75",), enough=(_FILLING,)),
+    "fast.7": Mix(("centerface",), enough=(_FILLING,)),
+    "fast.8": Mix(("centerface@0.75",), enough=(_FILLING,)),
     "turned.1": Mix(tuple(one.view for one in _TURNED), enough=_TURNED),
     "slow.3": Mix(_MANY, enough=(Enough("centerface@0.25"),)),
     # Twice in place of 1.5 times the size is closer by four thirds: so much smaller are the things it is asked about.
-    "slow.6": Mix(("centerface",), enough=(_FILLING, Enough("centerface@2", 0.0, _CLOSER_PX * 0.75))),
-    "slow.7": Mix(("centerface@0.75",), enough=(_FILLING, Enough("centerface@1.5", 0.0, _CLOSER_PX))),
+    "slow.8": Mix(("centerface",), enough=(_FILLING, Enough("centerface@2", 0.0, _CLOSER_PX * 0.75))),
+    "slow.9": Mix(("centerface@0.75",), enough=(_FILLING, Enough("centerface@1.5", 0.0, _CLOSER_PX))),
 }
 # What a person may write for one of them, whatever its number.
 ALIASES = {"turned": "turned.1"}

@@ -33,7 +33,7 @@ class Ensemble(Detector):
     of the members, too, it has no part in the mean, and what it says of things of other sizes is not heard.
 
     What one of `again` says counts for less by itself. The detector given with it looks at the pictures in which the
-    first sees something likely, and what it says of that is enough, too.
+    first sees something likely, and how likely that thinks it is, is enough, too; the box stays that of the first.
     """
 
     def __init__(
@@ -50,7 +50,6 @@ class Ensemble(Detector):
         self._members = (*members, *(one for one in enough if one not in members))
         self._enough = {self._members.index(one): span for one, span in enough.items()}
         self._again = {self._members.index(one): other for one, other in again.items()}
-        self._enough |= {len(self._members) + i: (0.0, math.inf) for i in range(len(again))}
 
     def at_once(self, width: int, height: int) -> int:
         return max(member.at_once(width, height) for member in self._members)
@@ -64,14 +63,14 @@ class Ensemble(Detector):
             return []
         found = [[probable(m, rows) for rows in known.get(m) or m.batch(images)] for m in self._members]
         for index, other in self._again.items():
-            found.append(_heard_of(other, images, [self._likely(index, rows) for rows in found[index]]))
-            found[index] = [_unbacked(rows) for rows in found[index]]
+            likely = [self._likely(index, rows) for rows in found[index]]
+            found[index] = _backed(found[index], other, images, likely)
         return [self._fused(said) for said in zip(*found, strict=True)]
 
-    def _likely(self, index: int, rows: Rows) -> Rows:
-        """What a member says of things of its sizes, as far as it is likely."""
-        least, most = self._enough[index]
-        return rows[(rows[:, 4] >= _LIKELY) & (sizes(rows) >= least) & (sizes(rows) < most)]
+    def _likely(self, index: int, rows: Rows) -> Flags:
+        """(N,) which of the things that a member sees are of its sizes, and likely."""
+        (least, most), size = self._enough[index], sizes(rows)
+        return (rows[:, 4] >= _LIKELY) & (size >= least) & (size < most)
 
     def _fused(self, said: Sequence[Rows]) -> Rows:
         """One picture's rows, from those of each member."""
@@ -83,19 +82,24 @@ class Ensemble(Detector):
         return fuse(rows[heard], member[heard], self._votes, enough[heard])
 
 
-def _heard_of(other: Detector, images: Sequence[Image], likely: Sequence[Rows]) -> list[Rows]:
-    """What a detector says of what is likely in each of the pictures; it looks only where something is."""
-    asked = [i for i, rows in enumerate(likely) if len(rows)]
-    heard = [rows[:0] for rows in likely]
+def _backed(found: Sequence[Rows], other: Detector, images: Sequence[Image], likely: Sequence[Flags]) -> list[Rows]:
+    """What was found in each picture, with less probability; what is `likely` (N,) with that of another, if more.
+
+    The other looks only where something is likely. Its boxes are not used: of a face that fills the picture and leaves
+    it, one was drawn twice too wide at 448 px.
+    """
+    asked = [i for i, those in enumerate(likely) if those.any()]
+    backed = [np.column_stack([rows[:, :4], _unbacked(rows[:, 4]), rows[:, 5:]]) for rows in found]
     for i, said in zip(asked, other.batch([images[i] for i in asked]) if asked else [], strict=True):
-        rows = probable(other, said)
-        heard[i] = rows[(ious(rows, likely[i]) > _SAME).any(axis=1)]
-    return heard
+        rows, seen = backed[i], probable(other, said)
+        same = (ious(rows, seen) > _SAME) & likely[i][:, np.newaxis]
+        rows[:, 4] = np.maximum(rows[:, 4], np.where(same, seen[:, 4], 0.0).max(axis=1, initial=0.0))
+    return backed
 
 
-def _unbacked(rows: Rows) -> Rows:
-    less = rows[:, 4] * _UNBACKED
-    return np.column_stack([rows[:, :4], less / (less + 1 - rows[:, 4]), rows[:, 5:]])
+def _unbacked(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    less = probability * _UNBACKED
+    return less / (less + 1 - probability)
 
 
 def fuse(rows: Rows, member: Indices, count: int, enough: Flags | None = None) -> Rows:

@@ -242,7 +242,7 @@ def test_a_detector_of_two_files_needs_both() -> None:
     ("name", "kind"),
     [
         ("centerface@0.5@flip", "face"),
-        ("slow.6", "face"),
+        ("slow.8", "face"),
         ("hyperlpr", "plate"),
         ("yolox.heads@full", "head"),
         ("deepface.yunet", "face"),

@@ -267,7 +267,7 @@ def test_the_model_of_all_views_is_made_once(name: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "name", ["fast.2@0.5", "fast.2@flip", "slow.6@auto", "slow.6@640x480", "fast.2@", "turned@0.5"]
+    "name", ["fast.2@0.5", "fast.2@flip", "slow.8@auto", "slow.8@640x480", "fast.2@", "turned@0.5"]
 )
 def test_an_ensemble_has_no_other_size_and_no_copies(name: str) -> None:
     with pytest.raises(UsageError, match="has its own views"):
@@ -400,9 +400,10 @@ def backed(word: float, other: Said) -> tuple[list[Detection], int]:
 
 
 @pytest.mark.parametrize("score", [0.6, 0.9])
-def test_what_the_other_look_says_of_something_likely_is_enough(score: float) -> None:
+def test_what_the_other_look_says_of_something_likely_is_enough_and_moves_no_box(score: float) -> None:
     [found], looked = backed(0.5, [(SHIFTED, score)])
     assert (found.score, looked) == (pytest.approx(score), 1)
+    assert found.box == Box(*LARGE)
 
 
 @pytest.mark.parametrize(
