@@ -29,6 +29,8 @@ _WHITE_NITS, _PEAK_NITS = 203, 1000  # of HDR video: reference white (ITU-R BT.2
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 8 + 25
 _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+# The chunks of a PNG that say how its picture looks. The others hold texts, EXIF or the rest of an animation.
+_LOOKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs"}
 _KEYWORD = b"faceblur"
 _SHOWS = "frame "  # how the stamp of a source's frame begins
 _CHUNKS = [cv2.IMWRITE_PNG_ZLIBBUFFER_SIZE, 1 << 20]  # few large ones, so that a fingerprint is read in a few steps
@@ -159,10 +161,26 @@ def write(path: Path, image: Pixels, stamp: str | None = None, packing: str = "f
 
 
 def restamp(source: Path, target: Path, stamp: str) -> None:
-    """Copy a PNG file, whole or not at all, with `stamp` in it; its pictures stay as they are, bit for bit."""
+    """Copy a PNG file, whole or not at all, with `stamp` in it; its picture stays as it is, bit for bit.
+
+    What else a frame from elsewhere may hold (texts, EXIF, more pictures of an animation) stays behind.
+    """
     data = read_bytes(source)
     _check(data, source)
-    files.write(target, stamped(data, stamp))
+    files.write(target, stamped(_picture(data), stamp))
+
+
+def _picture(data: bytes) -> bytes:
+    """A whole PNG with only those of its chunks that say how the picture looks, and nothing behind its end."""
+    view, start, kind = memoryview(data), len(_SIGNATURE), b""
+    kept = [view[:start]]
+    while kind != b"IEND":
+        end = start + 12 + struct.unpack(">I", view[start : start + 4])[0]
+        kind = bytes(view[start + 4 : start + 8])
+        if kind in _LOOKS:
+            kept.append(view[start:end])
+        start = end
+    return b"".join(kept)
 
 
 def stamped(data: bytes, stamp: str) -> bytes:

@@ -59,12 +59,13 @@ def test_a_grey_png_reads_as_three_equal_channels(kind: type) -> None:
     assert np.array_equal(images.decode(data, A_FILE), np.dstack([grey] * 3))
 
 
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 def test_a_palette_png_reads_as_its_colours() -> None:
     indices = np.arange(12, dtype=np.uint8).reshape(3, 4)
     colours = np.random.default_rng(1).integers(0, 256, (256, 3), dtype=np.uint8)
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     rows = zlib.compress(b"".join(b"\0" + bytes(row) for row in indices))
     header = struct.pack(">IIBBBBB", 4, 3, 8, 3, 0, 0, 0)
@@ -163,6 +164,21 @@ def test_restamping_keeps_every_byte_but_the_stamp(tmp_path: Path) -> None:
     source, target = (tmp_path / "a.png").read_bytes(), (tmp_path / "b.png").read_bytes()
     chunk = 12 + len("faceblur") + 1 + 32
     assert target[:33] + target[33 + chunk :] == source
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"fdAT", b"abCd"])
+def test_restamping_leaves_behind_what_is_no_part_of_the_picture(tmp_path: Path, kind: bytes) -> None:
+    whole = images.stamped(images.encode(picture()), "12" * 16)
+    (tmp_path / "a.png").write_bytes(whole[:-12] + chunk(kind, b"Author\0Ann") + whole[-12:] + b"Ann, behind the end")
+    images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+    assert (tmp_path / "b.png").read_bytes() == whole
+
+
+def test_restamping_keeps_what_says_how_the_picture_looks(tmp_path: Path) -> None:
+    whole = images.stamped(images.encode(picture()), "12" * 16)
+    (tmp_path / "a.png").write_bytes(whole[:-12] + chunk(b"gAMA", struct.pack(">I", 45455)) + whole[-12:])
+    images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+    assert b"gAMA" in (tmp_path / "b.png").read_bytes()
 
 
 def test_restamping_leaves_the_source_alone(tmp_path: Path) -> None:
