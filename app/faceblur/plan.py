@@ -40,7 +40,8 @@ class Origin:
     @property
     def identity(self) -> str:
         """What the frames are made from: another source, stream or recipe has another identity."""
-        return digest("split", media.READING, self.sha256, self.video.stream, self.recipe)
+        mirrored = ["mirrored"] * self.video.mirrored  # frames that older versions made of such a source were not
+        return digest("split", media.READING, self.sha256, self.video.stream, self.recipe, *mirrored)
 
     def shows(self, number: int, checksum: int) -> str:
         """The fingerprint of a frame: the same whether it is written to a file or not."""

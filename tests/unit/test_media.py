@@ -172,17 +172,56 @@ def test_mistake_07_a_turned_clip_comes_out_upright_and_whole(tmp_path: Path, bl
     assert has_marks_of(pictures(out)[1], marked())
 
 
-def test_mistake_07_the_matrix_of_a_phone_means_turn_clockwise(tmp_path: Path, blurred: RUN) -> None:
-    stored = np.ascontiguousarray(np.rot90(marked(), 1))
-    source = write_clip(tmp_path / "phone.mp4", [stored] * 3)
+def with_matrix(source: Path, a: int, b: int, c: int, d: int) -> Path:
+    """The same MP4 with another display matrix."""
     data = source.read_bytes()
-    plain, phone = (
-        struct.pack(">9i", *(v << 16 for v in (a, b)), 0, *(v << 16 for v in (c, d)), 0, 0, 0, 1 << 30)
-        for a, b, c, d in ((1, 0, 0, 1), PHONE_90)
+    plain, other = (
+        struct.pack(">9i", *(v << 16 for v in (p, q)), 0, *(v << 16 for v in (r, s)), 0, 0, 0, 1 << 30)
+        for p, q, r, s in ((1, 0, 0, 1), (a, b, c, d))
     )
     track = data.index(plain, data.index(b"tkhd"))
-    source.write_bytes(data[:track] + phone + data[track + len(plain) :])
+    source.write_bytes(data[:track] + other + data[track + len(plain) :])
+    return source
+
+
+def test_mistake_07_the_matrix_of_a_phone_means_turn_clockwise(tmp_path: Path, blurred: RUN) -> None:
+    stored = np.ascontiguousarray(np.rot90(marked(), 1))
+    source = with_matrix(write_clip(tmp_path / "phone.mp4", [stored] * 3), *PHONE_90)
     assert has_marks_of(pictures(blurred(source))[1], marked())
+
+
+@pytest.mark.parametrize(
+    ("matrix", "stored"),
+    [
+        ((-1, 0, 0, 1), lambda picture: picture[:, ::-1]),
+        ((1, 0, 0, -1), lambda picture: picture[::-1]),
+        ((0, 1, 1, 0), lambda picture: picture.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda picture: picture[::-1, ::-1].transpose(1, 0, 2)),
+    ],
+    ids=["left to right", "upside down", "along a diagonal", "along the other"],
+)
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p"])
+def test_a_mirrored_clip_comes_out_as_it_is_shown(
+    tmp_path: Path,
+    blurred: RUN,
+    matrix: tuple[int, int, int, int],
+    stored: Callable[[Image], Image],
+    pixel_format: str,
+) -> None:
+    odd = pixel_format == "yuv444p"
+    picture = marked()[odd:, odd:]
+    images = [np.ascontiguousarray(stored(picture))] * 3
+    clip = write_clip(tmp_path / "mirrored.mp4", images, pixel_format=pixel_format)
+    out = blurred(with_matrix(clip, *matrix))
+    assert play(out).rotation == 0
+    assert has_marks_of(pictures(out)[1], picture)
+
+
+@pytest.mark.parametrize("pixel_format", ["ya8", "ya16be"])
+def test_grey_with_alpha_passes_for_rgb(tmp_path: Path, blurred: RUN, pixel_format: str) -> None:
+    made = write_clip(tmp_path / "grey.mov", [picture(96, 64)] * 3, codec="png", pixel_format=pixel_format)
+    assert media.probe(made).pixel_format == pixel_format
+    assert play(blurred(made)).size == (96, 64)
 
 
 def test_a_slightly_tilted_matrix_is_no_turn(tmp_path: Path) -> None:

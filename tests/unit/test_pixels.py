@@ -186,14 +186,19 @@ def test_rgb_comes_back_bit_for_bit(pixel_format: str) -> None:
     assert equal(frame_of(image, pixel_format, (2, 1, 1, 0)), frame)
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.parametrize(("degrees", "mirrored"), [(90, False), (180, False), (270, False), (0, True), (90, True)])
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p10le", "yuva420p", "gray", "bgr24", "bgra64le"])
-def test_planes_are_turned_sample_by_sample(pixel_format: str, degrees: int) -> None:
+def test_planes_are_turned_and_mirrored_sample_by_sample(pixel_format: str, degrees: int, mirrored: bool) -> None:
     frame = noise(pixel_format)
-    turned = upright(frame, degrees)
+    turned = upright(frame, degrees, mirrored=mirrored)
     assert turned.format.name == pixel_format
     for was, is_ in zip(media.planes(frame), media.planes(turned), strict=True):
-        assert np.array_equal(is_, np.rot90(was, degrees // 90))
+        whole = np.rot90(was, degrees // 90)
+        assert np.array_equal(is_, whole[:, ::-1] if mirrored else whole)
+
+
+def test_chroma_that_cannot_be_mirrored_is_repeated() -> None:
+    assert Layout.of(upright(noise("yuv420p", (97, 66)), 0, mirrored=True).format.name).chroma == "444"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ class Sound:
 class Video:
     """The facts of a video stream: what a reader needs, and what an output must repeat.
 
-    `width` and `height` are those of the upright picture, `rotation` the degrees (counterclockwise) that make it so;
+    `width` and `height` are those of the upright picture, `rotation` the degrees (counterclockwise) that make it so,
+    after which it is to be `mirrored` left to right, or not;
     `start` is the pts of the first frame, `zero` the pts at which an output's time begins (0 unless the container may
     count from anywhere, as MPEG streams do) and `frames` the number of frames that it promises (0: unknown).
     `colour` is what an output in YUV must say: range, primaries, transfer and matrix, numbered as in FFmpeg.
@@ -77,6 +78,7 @@ class Video:
     depth: int = 8
     alpha: bool = False
     interlaced: bool = False
+    mirrored: bool = False
     mastered: tuple[float, ...] | None = None
     light: tuple[int, int] | None = None
 
@@ -123,7 +125,7 @@ class Timed:
     """A frame and its time: pts and duration in ticks of the reader's time base.
 
     `decoded` is as the decoder gave it, `size` width and height before it is turned by `rotation` degrees
-    counterclockwise. What is asked for is made once, and only then.
+    counterclockwise, and mirrored. What is asked for is made once, and only then.
     """
 
     pts: int
@@ -131,16 +133,17 @@ class Timed:
     decoded: av.VideoFrame
     size: tuple[int, int]
     rotation: int
+    mirrored: bool = False
 
     @cached_property
     def frame(self) -> av.VideoFrame:
         """The frame in its canonical pixel format, scaled and upright; not to be written to."""
-        return upright(canonical(self.decoded, self.size), self.rotation)
+        return upright(canonical(self.decoded, self.size), self.rotation, mirrored=self.mirrored)
 
     @cached_property
     def image(self) -> Pixels:
         """The frame as (H, W, 3) BGR or (H, W, 4) BGRA; uint8, or full-scale uint16 where it has more than 8 bits."""
-        return image_of(self.decoded, self.size, self.rotation)
+        return image_of(self.decoded, self.size, self.rotation, mirrored=self.mirrored)
 
     @cached_property
     def checksum(self) -> int:
@@ -158,15 +161,15 @@ def probe(path: Path) -> Video:
         frame = next(_decoded(container, stream, lambda _: True), None)
         if frame is None:
             raise SourceError(f"{path} holds no picture that can be decoded; is it a video, and whole?")
-        rotation = round(frame.rotation / 90) * 90 % 360
+        side = _side_data(frame)
+        rotation, mirrored = _turn(frame, side.get("DISPLAYMATRIX"))
         upright = _upright_size(frame.width, frame.height, rotation)
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
         context = stream.codec_context
         time_base = stream.time_base or Fraction(1, 1000)
         length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, rotation)
-        side = _side_data(frame)
+        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, rotation, mirrored=mirrored)
         return Video(
             stream=stream.index,
             width=upright[0],
@@ -189,6 +192,7 @@ def probe(path: Path) -> Video:
             depth=layout.depth,
             alpha=layout.alpha,
             interlaced=frame.interlaced_frame or context.field_order in _INTERLACED,
+            mirrored=mirrored,
             mastered=_mastered(side.get("MASTERING_DISPLAY_METADATA")),
             light=_light(side.get("CONTENT_LIGHT_LEVEL")),
         )
@@ -238,7 +242,7 @@ class Reader:
         frames, rotation = self._timed(), self.video.rotation
         size = _upright_size(*self.size, rotation)
         for pts, duration, frame in self._resampled(frames) if self.recipe.fps else frames:
-            yield Timed(pts, duration, frame, size, rotation)
+            yield Timed(pts, duration, frame, size, rotation, self.video.mirrored)
 
     def _timed(self) -> Iterator[tuple[int, int, Any]]:
         """Decoded frames of the part asked for, with rising pts and their durations in the source's time base."""
@@ -421,7 +425,7 @@ def _zero(container: Any, path: Path, time_base: Fraction) -> int:
 
 
 def _colour(frame: Any) -> tuple[int, int, int, int]:
-    if frame.format.is_rgb:
+    if Layout.of(frame.format.name).chroma == "rgb":
         primaries, transfer = (1 if c == UNKNOWN else c for c in (frame.color_primaries, frame.color_trc))
         return 1, primaries, transfer, 1
     return frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace
@@ -433,6 +437,19 @@ def _side_data(frame: Any) -> dict[str, bytes]:
         return {data.type.name: bytes(data) for data in frame.side_data}
     except ValueError:
         return {}
+
+
+def _turn(frame: Any, matrix: bytes | None) -> tuple[int, bool]:
+    """The degrees (counterclockwise, in quarters) by which a frame is to be turned, and whether then to be mirrored.
+
+    FFmpeg's display matrix takes (x, y), y down, to (a·x + c·y, b·x + d·y), and is nine numbers from a, b, –, c, d on.
+    """
+    degrees, mirrored = float(frame.rotation), False
+    if matrix is not None:
+        a, b, _, c, d = struct.unpack("=5i", matrix[:20])
+        mirrored = a * d < b * c
+        degrees = math.degrees(math.atan2(-b, -a if mirrored else a))
+    return round(degrees / 90) * 90 % 360, mirrored
 
 
 def _mastered(data: bytes | None) -> tuple[float, ...] | None:
