@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from faceblur import calibration
+from faceblur.detectors import ENSEMBLES
 
 # Fit with three constants: b2 within 0.3 on either side of 0, and nothing for z² and L·z.
 THREE = ["ssd", "blazeface", "blazeface-full", "retinaface-mobile", "scrfd", "haar", "mtcnn"]
@@ -32,6 +33,12 @@ def test_a_score_that_is_right_half_the_time_is_worth_nothing_either_way() -> No
 
 def test_six_passes_must_be_surer_than_one() -> None:
     assert odds("centerface@full", 0.4) < odds("centerface", 0.4)
+
+
+@pytest.mark.parametrize("family", sorted({name.partition(".")[0] for name in ENSEMBLES}))
+def test_what_any_version_of_an_ensemble_said_keeps_its_worth(family: str) -> None:
+    numbers = [int(name.partition(".")[2]) for name in ENSEMBLES if name.startswith(f"{family}.")]
+    assert all(f"{family}.{number}" in calibration._CONSTANTS for number in range(1, max(numbers) + 1))
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-12, 0.2, 0.999, 1.0])

@@ -121,7 +121,7 @@ def asking(folder: Path, **settings: object) -> tuple[Context, io.StringIO]:
 
 @pytest.mark.parametrize(
     ("settings", "asked"),
-    [({"detector": "slow", "photos": True}, "slow.3"), ({"detector": "fast", "photos": True}, "fast.2")],
+    [({"detector": "slow", "photos": True}, "slow.10"), ({"detector": "fast", "photos": True}, "fast.2")],
     ids=["slow", "fast"],
 )
 def test_a_presets_detector_that_cannot_be_had_is_replaced(bare: Path, settings: dict[str, object], asked: str) -> None:
@@ -138,9 +138,9 @@ def test_fast_looks_at_three_quarters_of_the_size_of_large_videos(bare: Path, si
 def test_what_is_replaced_is_told_with_the_reason_and_noted(bare: Path) -> None:
     context, told = asking(bare, detector="slow", photos=True)
     _, missing = context.equipped()
-    assert list(missing) == ["slow.3"]
-    assert missing["slow.3"].startswith("centerface@full took its place: the weights of ")
-    assert told.getvalue().endswith(f"\nwarning: slow.3 could not be had, {missing['slow.3']}\n")
+    assert list(missing) == ["slow.10"]
+    assert missing["slow.10"].startswith("centerface@full took its place: the weights of ")
+    assert told.getvalue().endswith(f"\nwarning: slow.10 could not be had, {missing['slow.10']}\n")
 
 
 @pytest.mark.parametrize("name", SUBSTITUTES)
@@ -158,7 +158,7 @@ def test_with_strict_nothing_is_replaced(bare: Path) -> None:
         asking(bare, detector="slow", photos=True, strict=True)[0].equipped()
 
 
-@pytest.mark.parametrize("name", ["yunet", "slow.3", "fast.2", "slow+slow.3"])
+@pytest.mark.parametrize("name", ["yunet", "slow.10", "fast.2", "slow+slow.10"])
 def test_a_detector_asked_for_by_its_own_name_is_not_replaced(bare: Path, name: str) -> None:
     with pytest.raises(MissingError, match="the weights of"):
         asking(bare, detector=name)[0].equipped()
@@ -168,7 +168,7 @@ def test_where_weights_cannot_be_written_the_presets_detector_is_replaced(bare: 
     bare.write_bytes(b"a file where the folder should be")
     equipped, missing = asking(bare, detector="slow", photos=True)[0].equipped()
     assert equipped.options.members == ("centerface@full",)
-    assert "cannot write" in missing["slow.3"]
+    assert "cannot write" in missing["slow.10"]
 
 
 @pytest.mark.parametrize("kind", ["plates", "heads", "persons"])
@@ -180,14 +180,14 @@ def test_what_nothing_can_replace_must_be_there(bare: Path, kind: str) -> None:
 def test_of_what_is_not_due_nothing_is_fetched_and_nothing_is_replaced(bare: Path) -> None:
     context, told = asking(bare, detector="slow+yunet", photos=True)
     equipped, missing = context.equipped(lambda name: False)
-    assert (equipped.options.members, missing, told.getvalue()) == (("slow.3", "yunet"), {}, "")
+    assert (equipped.options.members, missing, told.getvalue()) == (("slow.10", "yunet"), {}, "")
     assert not bare.exists()
 
 
 def test_each_detector_is_asked_whether_it_is_due_by_its_one_name(bare: Path) -> None:
     asked = []
     asking(bare, detector="yunet@0.50+slow", photos=True)[0].equipped(lambda name: bool(asked.append(name)))
-    assert asked == ["yunet@0.5", "slow.3"]
+    assert asked == ["yunet@0.5", "slow.10"]
 
 
 @pytest.mark.parametrize("due", [True, False])
