@@ -46,11 +46,14 @@ def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
 def job_for(
     source: Path, sha256: str, input_folder: Path, output_folder: Path, *, make: type[J], called: str = ""
 ) -> J:
-    """The job of a source: named `called`, by default its stem, or with part of its SHA-256 where another one is.
+    """The job of a source: named after it, where there is one; else as it is `called`, or with part of its SHA-256.
 
     `make` says of what kind it is to be, with frame files or without.
     """
-    for name in (stem := called or job_name(source), f"{stem}-{sha256[:8]}"):
+    own = job_name(source)
+    if called and any(_is_of(other, sha256) for other in _existing(own, input_folder, output_folder)):
+        called = own
+    for name in (stem := called or own, f"{stem}-{sha256[:8]}"):
         job = make(name, input_folder, output_folder)
         if job.frames.folder.is_file():  # a source without an ending, say
             continue
@@ -82,6 +85,11 @@ def job_name(source: Path) -> str:
     name = source.stem.lstrip(".") or "video"
     encoded = os.fsencode(name)
     return name if len(encoded) <= 150 else f"{encoded[:120].decode(errors='ignore')}-{digest(name)[:8]}"
+
+
+def _is_of(job: Job, sha256: str) -> bool:
+    origin = job.frames.origin()
+    return bool(origin and origin.sha256 == sha256)
 
 
 def _folders(folder: Path) -> list[str]:

@@ -22,7 +22,7 @@ from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan, naming
 from faceblur.redaction import redact_planes
 from faceblur.split import Footage, Log, Shown, begun, claimed, recipe
-from faceblur.worker import LIKELY, Worker
+from faceblur.worker import LIKELY, Worker, give_up_unknown
 
 _USUAL_PX = 1280 * 720  # of a frame
 _FARTHEST = 6  # frames from one look to the next for which frames are read ahead; they take memory
@@ -59,11 +59,13 @@ def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, conte
         context = replace(context, options=replace(context.options, photos=True))
     rendition = _rendition(job, footage, context)
     Output(job, context, rendition).target()  # what is wrong with it is told now, and not after hours
+    give_up_unknown(job, context)
     context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, missing=missing)
     first = _Pass(job, origin, footage, context, worker.own, job.plan())
     if first.is_due:
-        first.run()
+        with job.workers.presence(worker.token, worker.own):  # who shares the job leaves alone what is being written
+            first.run()
     with worker.joined(every=True) as plan:
         worker.solve(plan)
     if isinstance(footage, media.Reader):  # photos come by the thousand, and are small

@@ -79,7 +79,7 @@ def run(source: Path, context: Context, called: str = "") -> Path:
     catalog.check_source(source)
     if not source.is_dir() and (context.options.no_frames or stills.is_still(source)):
         return direct(source, context, called)
-    job = open_job(source, context)
+    job = open_job(source, context, called)
     check_output(job, context)
     blur(job, context, every=True)
     return assemble(job, context)
@@ -106,11 +106,11 @@ def _is_still(path: Path) -> bool:
         return True
 
 
-def open_job(source: Path, context: Context) -> Job:
-    """The job of a source, split to its end; a folder of frames is a job as it is."""
+def open_job(source: Path, context: Context, called: str = "") -> Job:
+    """The job of a source, which may be `called`, split to its end; a folder of frames is a job as it is."""
     if source.is_dir():
         return catalog.find_job(str(source), context.options.input, context.options.output)
-    return split(source, context)
+    return split(source, context, called)
 
 
 def clean(job: Job, what: str, detector: str | None = None) -> None:

@@ -21,12 +21,12 @@ _BYTES_A_DEEP_PIXEL = 5.0  # of one of 16 bits; measured 4.5
 _BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips at 1080p
 
 
-def split(source: Path, context: Context) -> Job:
-    """Write the frames of a source that are not there yet, and their times. Returns the job."""
+def split(source: Path, context: Context, called: str = "") -> Job:
+    """Write the frames of a source that are not there yet, and their times. Returns the job, which may be `called`."""
     catalog.check_source(source)
     sha256 = context.sha256(source)
     reader = media.Reader(source, media.probe(source), recipe(context.options))
-    with claimed(source, sha256, context, Job) as job:
+    with claimed(source, sha256, context, Job, called) as job:
         _split(job, begun(source, sha256, reader, context.options), reader, context)
         return job
 

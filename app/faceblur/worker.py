@@ -87,7 +87,9 @@ class Worker:
             with self.context.alone(self.job.claim_path("plan")):
                 others = self.job.workers.living()
                 if not others:
-                    self.job.sweep()
+                    with claim(self.job.claim_path("assemble")) as nobody_writes:
+                        if nobody_writes:
+                            self.job.sweep()
                 plan = self._asked(self.job.plan(), every=every, alone=not others)
                 until_the_end.enter_context(self.job.workers.presence(self.token, self.own))
                 self.job.write_plan(plan)
@@ -437,11 +439,39 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
+    give_up_unknown(job, context)
     context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context):
         worker.work()
+
+
+def give_up_unknown(job: Job, context: Context) -> None:
+    """Forget, loudly, the detectors of other versions that did not see all they should: nobody can run them any more.
+
+    Their frames are uncovered then, and whoever is started looks at them. What is complete counts as it did.
+    """
+    with context.alone(job.claim_path("plan")):
+        plan = job.plan()
+        if plan is None or job.workers.living():
+            return
+        for name in plan.detectors:
+            if not detectors.exists(name) and not _has_seen_all(job, plan, name):
+                context.progress.warn(
+                    f"{job.name} was begun with {name}, which this version does not have: what it said is given up, "
+                    f"and its frames are looked at again"
+                )
+                job.remove_detections(name)
+
+
+def _has_seen_all(job: Job, plan: Plan, name: str) -> bool:
+    paces = {key: pace for key, pace in plan.paces.items() if key == name}
+    alone = replace(plan, detectors={name: plan.detectors[name]}, paces=paces)
+    try:
+        return all(job.watch.is_seen(alone, number) for number in plan.numbers)
+    except IncompleteError:  # whose times are not known yet
+        return False
 
 
 @contextmanager

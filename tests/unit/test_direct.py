@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from conftest import moving_face, picture, play, write_clip
-from faceblur import doubts, images, media
+from faceblur import detectors, doubts, images, media
 from faceblur.assemble import FrameFilm
 from faceblur.context import Context
 from faceblur.detectors import network
@@ -79,6 +79,19 @@ def test_no_frame_is_ever_written(clip: Path, context: Make) -> None:
     bare = without(clip, context)
     assert not list(bare.folder.parents[1].rglob("*.png"))
     assert not bare.frames.folder.exists()
+
+
+def test_a_detector_of_another_version_that_did_not_see_all_is_given_up(
+    clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setitem(detectors.ENSEMBLES, "fast.0", detectors.Mix(("null",)))
+        job = without(clip, context, detector="fast.0")
+    job.evidence.path("fast.0", 7).unlink()
+    without(clip, context)
+    plan = job.plan()
+    assert plan is not None
+    assert (plan.planned("null"), job.knows("fast.0")) == (list(plan.numbers), False)
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:

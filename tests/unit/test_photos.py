@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from conftest import picture, write_clip
 from faceblur import images, stills
+from faceblur.catalog import all_jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
 from faceblur.errors import FaceblurError, SourceError, UsageError
@@ -160,6 +161,18 @@ def test_equal_photos_in_two_places_come_out_in_both(tmp_path: Path, context: Ma
         results = [run_each(source, context()) for source in sources(tmp_path / "trip", context())]
     assert [r.parent.name for r in results] == ["one", "two"]
     assert all(r.exists() for r in results)
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["the video alone", "the folder"])
+@pytest.mark.parametrize("first", [True, False], ids=["with frames", "without"])
+def test_a_video_in_a_folder_is_one_job_whichever_way(tmp_path: Path, context: Make, alone: bool, first: bool) -> None:
+    made = write_clip(tmp_path / "trip" / "film.mp4", [picture(seed=i) for i in range(3)])
+    [source] = sources(made if alone else made.parent, context())
+    run_each(source, context(no_frames=not first))
+    [inside] = sources(made.parent, context())
+    assert run_each(inside, context(no_frames=first)).exists()
+    name = "film" if alone else "trip-film"
+    assert [job.name for job in all_jobs(context().options.input, context().options.output)] == [name]
 
 
 def test_jobs_inside_a_folder_are_no_sources(tmp_path: Path, context: Make) -> None:

@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -289,8 +289,8 @@ def test_what_another_made_until_a_block_was_ours_is_not_looked_at_again(
         with claim(path) as ours:
             yield ours
 
-    monkeypatch.setattr(module, "claim", late)
     with first.joined() as plan:
+        monkeypatch.setattr(module, "claim", late)
         first.detect(plan)
     assert sum(together) == 12
 
@@ -384,6 +384,46 @@ def test_planned_work_that_nobody_can_do_names_the_detector(
     monkeypatch.setattr(detectors, "create", without_haar)
     with pytest.raises(IncompleteError, match="waits for haar, which nobody runs"):
         blur(job, context())
+
+
+@pytest.fixture
+def older(job: Job, context: Make, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A job that was blurred by a version with another detector."""
+    with monkeypatch.context() as then:
+        then.setitem(detectors.ENSEMBLES, "fast.0", detectors.Mix(("null",)))
+        blur(job, context(detector="fast.0"))
+    return job
+
+
+def test_a_detector_of_another_version_that_did_not_see_all_is_given_up_loudly(older: Job, context: Make) -> None:
+    told: list[str] = []
+    older.evidence.path("fast.0", 7).unlink()
+    newer = context()
+    newer.progress.warn = told.append  # type: ignore[method-assign]
+    blur(older, newer)
+    assert [line.partition(":")[0] for line in told] == ["clip was begun with fast.0, which this version does not have"]
+    plan = older.plan()
+    assert plan is not None
+    assert plan.planned("null") == list(plan.numbers)
+    assert (older.knows("fast.0"), len(blurred(older))) == (False, 12)
+
+
+def test_what_a_detector_of_another_version_said_of_all_frames_counts(older: Job, context: Make) -> None:
+    before = times(older)
+    blur(older, context())
+    assert rewritten(before, times(older)) == set()
+    assert older.knows("fast.0")
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["while it is written", "of a killed process"])
+def test_a_file_that_is_being_assembled_is_no_leftover(job: Job, context: Make, kept: bool) -> None:
+    blur(job, context())
+    with files.atomic(job.folder / "clip-blurred.mp4") as temporary:
+        temporary.write_bytes(b"half")
+        with claim(job.claim_path("assemble")) if kept else nullcontext():
+            blur(job, context())
+        assert temporary.exists() == kept
+        temporary.write_bytes(b"whole")
 
 
 def test_a_block_that_another_worker_holds_is_left_to_it(job: Job, context: Make) -> None:
