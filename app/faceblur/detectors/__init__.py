@@ -138,8 +138,8 @@ _LYING = tuple(Enough(f"{_HALF}@{word}", least_px=32.0, again=f"centerface@0.75@
 # lone.2 has CenterFace's weights only: 0.939 / 0.924 / 0.852 in less time than CenterFace, which has 0.932 / 0.916 /
 # 0.799. Of 138 faces of 96 px and more it covers 0.993; CenterFace, which looks too closely for some, 0.957.
 # slow.10 covers 0.993 of these, without the smallest look's word 0.978. With the turned looks it has 0.951 / 0.936 /
-# 0.907 in place of 0.949 / 0.934 / 0.906, covers 0.990 of all faces in place of 0.989, and hides 5.5 % of the picture for
-# nothing in place of 5.1 %.
+# 0.907 in place of 0.949 / 0.934 / 0.906, covers 0.990 of all faces in place of 0.989, and hides 5.5 % of the picture
+# for nothing in place of 5.1 %.
 ENSEMBLES: dict[str, Mix | Stages] = {
     "lone.2": Stages(
         first=_HALF,
