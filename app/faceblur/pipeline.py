@@ -140,7 +140,7 @@ def _clean(job: Job, what: str, detector: str | None) -> None:
 
 
 def _meant(job: Job, name: str) -> list[str]:
-    """The detectors of a job that a person means by a name: one, or those that a preset stood for when it was asked."""
+    """The detectors of a job that a person means by a name: one, or those that a preset stood for, in any version."""
     if job.knows(name):  # also one of an older version, by the name that it had
         return [name]
     if name not in PRESETS:
@@ -148,4 +148,5 @@ def _meant(job: Job, name: str) -> list[str]:
     stood_for = list(stands_for(name))
     stood_for += [SUBSTITUTES[member] for member in stood_for if member in SUBSTITUTES]
     plan = job.plan()
-    return [member for member in stood_for if plan and member in plan.detectors] or stood_for[:1]
+    asked = plan.detectors if plan else ()
+    return [member for member in asked if member in stood_for or member.startswith(f"{name}.")] or stood_for[:1]

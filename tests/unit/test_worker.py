@@ -408,6 +408,11 @@ def test_a_detector_of_another_version_that_did_not_see_all_is_given_up_loudly(o
     assert (older.knows("fast.0"), len(blurred(older))) == (False, 12)
 
 
+def test_a_preset_is_forgotten_by_its_name_whatever_it_stood_for_then(older: Job) -> None:
+    clean(older, "detections", "fast")
+    assert not older.knows("fast.0")
+
+
 def test_what_a_detector_of_another_version_said_of_all_frames_counts(older: Job, context: Make) -> None:
     before = times(older)
     blur(older, context())
