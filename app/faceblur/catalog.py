@@ -46,14 +46,18 @@ def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
 def job_for(
     source: Path, sha256: str, input_folder: Path, output_folder: Path, *, make: type[J], called: str = ""
 ) -> J:
-    """The job of a source: named after it, where there is one; else as it is `called`, or with part of its SHA-256.
+    """The job of a source: one that is `called` so, one that is named after it, else a new one that is called so.
 
-    `make` says of what kind it is to be, with frame files or without.
+    Where the name is that of another source part of the SHA-256 is added. `make` says of what kind the job is to be,
+    with frame files or without.
     """
-    own = job_name(source)
-    if called and any(_is_of(other, sha256) for other in _existing(own, input_folder, output_folder)):
-        called = own
-    for name in (stem := called or own, f"{stem}-{sha256[:8]}"):
+
+    def names(stem: str) -> tuple[str, str]:
+        return stem, f"{stem}-{sha256[:8]}"
+
+    stems = [called, job_name(source)] if called else [job_name(source)]
+    stem = next((s for s in stems if any(_holds(n, sha256, input_folder, output_folder) for n in names(s))), stems[0])
+    for name in names(stem):
         job = make(name, input_folder, output_folder)
         if job.frames.folder.is_file():  # a source without an ending, say
             continue
@@ -87,9 +91,12 @@ def job_name(source: Path) -> str:
     return name if len(encoded) <= 150 else f"{encoded[:120].decode(errors='ignore')}-{digest(name)[:8]}"
 
 
-def _is_of(job: Job, sha256: str) -> bool:
-    origin = job.frames.origin()
-    return bool(origin and origin.sha256 == sha256)
+def _holds(name: str, sha256: str, input_folder: Path, output_folder: Path) -> bool:
+    """Whether there is a job of that name made from a source of that content."""
+    with contextlib.suppress(IncompleteError):  # one that cannot be understood
+        origins = [job.frames.origin() for job in _existing(name, input_folder, output_folder)]
+        return any(origin and origin.sha256 == sha256 for origin in origins)
+    return False
 
 
 def _folders(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import chain, islice, pairwise, tee
 from pathlib import Path
 
-from faceblur import images, media, motion, overlay, stills, temporal
+from faceblur import detectors, images, media, motion, overlay, stills, temporal
 from faceblur.assemble import Output, Rendition, finish
 from faceblur.context import Context
 from faceblur.detectors import network
@@ -59,13 +59,13 @@ def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, conte
         context = replace(context, options=replace(context.options, photos=True))
     rendition = _rendition(job, footage, context)
     Output(job, context, rendition).target()  # what is wrong with it is told now, and not after hours
-    give_up_unknown(job, context)
     context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, missing=missing)
     first = _Pass(job, origin, footage, context, worker.own, job.plan())
     if first.is_due:
         with job.workers.presence(worker.token, worker.own):  # who shares the job leaves alone what is being written
             first.run()
+    give_up_unknown(job, context)
     with worker.joined(every=True) as plan:
         worker.solve(plan)
     if isinstance(footage, media.Reader):  # photos come by the thousand, and are small
@@ -220,8 +220,9 @@ class _Pass:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """The detectors that were to look before, and those asked for now."""
-        return tuple(dict.fromkeys([*(self.plan.detectors if self.plan else ()), *self.own]))
+        """The detectors that were to look before, as far as this version has them, and those asked for now."""
+        before = self.plan.detectors if self.plan else ()
+        return tuple(dict.fromkeys([*filter(detectors.exists, before), *self.own]))
 
     def _pace(self, name: str) -> Pace:
         """How often a detector looks, once what is asked now is in the plan."""

@@ -29,8 +29,9 @@ _WHITE_NITS, _PEAK_NITS = 203, 1000  # of HDR video: reference white (ITU-R BT.2
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 8 + 25
 _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-# The chunks of a PNG that say how its picture looks. The others hold texts, EXIF or the rest of an animation.
+# The chunks of a PNG that say how its picture looks, and those of an animation. The others hold texts, EXIF and more.
 _LOOKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs"}
+_ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
 _KEYWORD = b"faceblur"
 _SHOWS = "frame "  # how the stamp of a source's frame begins
 _CHUNKS = [cv2.IMWRITE_PNG_ZLIBBUFFER_SIZE, 1 << 20]  # few large ones, so that a fingerprint is read in a few steps
@@ -163,24 +164,27 @@ def write(path: Path, image: Pixels, stamp: str | None = None, packing: str = "f
 def restamp(source: Path, target: Path, stamp: str) -> None:
     """Copy a PNG file, whole or not at all, with `stamp` in it; its picture stays as it is, bit for bit.
 
-    What else a frame from elsewhere may hold (texts, EXIF, more pictures of an animation) stays behind.
+    What else a frame from elsewhere may hold, such as texts and EXIF, stays behind. Of an animation that which `decode`
+    shows is written: it need not be the picture that others show.
     """
     data = read_bytes(source)
     _check(data, source)
-    files.write(target, stamped(_picture(data), stamp))
+    picture, is_animated = _picture(data)
+    files.write(target, stamped(encode(decode(data, source)) if is_animated else picture, stamp))
 
 
-def _picture(data: bytes) -> bytes:
-    """A whole PNG with only those of its chunks that say how the picture looks, and nothing behind its end."""
-    view, start, kind = memoryview(data), len(_SIGNATURE), b""
+def _picture(data: bytes) -> tuple[bytes, bool]:
+    """A whole PNG with only those of its chunks that say how the picture looks; whether there were more pictures."""
+    view, start, kind, is_animated = memoryview(data), len(_SIGNATURE), b"", False
     kept = [view[:start]]
     while kind != b"IEND":
         end = start + 12 + struct.unpack(">I", view[start : start + 4])[0]
         kind = bytes(view[start + 4 : start + 8])
+        is_animated |= kind in _ANIMATION
         if kind in _LOOKS:
             kept.append(view[start:end])
         start = end
-    return b"".join(kept)
+    return b"".join(kept), is_animated
 
 
 def stamped(data: bytes, stamp: str) -> bytes:

@@ -148,5 +148,6 @@ def _meant(job: Job, name: str) -> list[str]:
     stood_for = list(stands_for(name))
     stood_for += [SUBSTITUTES[member] for member in stood_for if member in SUBSTITUTES]
     plan = job.plan()
+    families = {member.partition(".")[0] for member in stood_for if member in detectors.ENSEMBLES}
     asked = plan.detectors if plan else ()
-    return [member for member in asked if member in stood_for or member.startswith(f"{name}.")] or stood_for[:1]
+    return [m for m in asked if m in stood_for or m.partition(".")[0] in families] or stood_for[:1]

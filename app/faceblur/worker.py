@@ -19,7 +19,7 @@ from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.domain import Detection
-from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError
+from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.media import UNKNOWN
 from faceblur.options import SUBSTITUTES, Options, processors
@@ -421,7 +421,7 @@ class Worker:
             return False
         try:
             self._detector(name)
-        except MissingError as error:
+        except (MissingError, UsageError) as error:  # one that this version does not have
             raise IncompleteError(
                 f"{self.job.name} waits for {name}, which nobody runs and which cannot run here ({error}); start one "
                 f"with --detector {name}, or give it up: faceblur clean {self.job.name} --detections {name}"
@@ -454,10 +454,12 @@ def give_up_unknown(job: Job, context: Context) -> None:
     """
     with context.alone(job.claim_path("plan")):
         plan = job.plan()
-        if plan is None or job.workers.living():
+        unknown = [name for name in plan.detectors if not detectors.exists(name)] if plan else []
+        if plan is None or not unknown or job.workers.living():
             return
-        for name in plan.detectors:
-            if not detectors.exists(name) and not _has_seen_all(job, plan, name):
+        job.extent()  # frames that are missing, or of another folder, are told before anything is forgotten
+        for name in unknown:
+            if not _has_seen_all(job, plan, name):
                 context.progress.warn(
                     f"{job.name} was begun with {name}, which this version does not have: what it said is given up, "
                     f"and its frames are looked at again"
@@ -466,12 +468,11 @@ def give_up_unknown(job: Job, context: Context) -> None:
 
 
 def _has_seen_all(job: Job, plan: Plan, name: str) -> bool:
-    paces = {key: pace for key, pace in plan.paces.items() if key == name}
-    alone = replace(plan, detectors={name: plan.detectors[name]}, paces=paces)
-    try:
-        return all(job.watch.is_seen(alone, number) for number in plan.numbers)
-    except IncompleteError:  # whose times are not known yet
-        return False
+    """Whether a detector saw all the frames that it should; of those that cannot be read whoever needs them tells."""
+    if not plan.pace(name).is_full and not all(map(job.evidence.motion, plan.numbers[1:])):
+        return False  # at the ends of shots, which are not known, it may have to look
+    due = job.watch.sees(plan, name, job.watch.ends(plan))
+    return all(job.evidence.has(name, number) or not job.frames.shows(number) for number in due)
 
 
 @contextmanager

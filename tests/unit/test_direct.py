@@ -94,6 +94,17 @@ def test_a_detector_of_another_version_that_did_not_see_all_is_given_up(
     assert (plan.planned("null"), job.knows("fast.0")) == (list(plan.numbers), False)
 
 
+def test_what_a_detector_of_another_version_said_of_all_frames_counts_without_them(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as then:
+        then.setitem(detectors.ENSEMBLES, "fast.0", detectors.Mix(("null",)))
+        blur(job, context(detector="fast.0"))
+    source = context().options.input / "clip.mp4"
+    bare = without(source, context)
+    assert all(bare.evidence.has("fast.0", number) for number in range(1, 13))
+
+
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that gets longer with every picture that the detector looks at."""
     calls: list[int] = []

@@ -1,5 +1,6 @@
 """PNG frames: nothing is lost on the way, stamps come and go, and what is cut or damaged is refused."""
 
+import itertools
 import os
 import struct
 import zlib
@@ -166,12 +167,39 @@ def test_restamping_keeps_every_byte_but_the_stamp(tmp_path: Path) -> None:
     assert target[:33] + target[33 + chunk :] == source
 
 
-@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"fdAT", b"abCd"])
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"abCd"])
 def test_restamping_leaves_behind_what_is_no_part_of_the_picture(tmp_path: Path, kind: bytes) -> None:
     whole = images.stamped(images.encode(picture()), "12" * 16)
     (tmp_path / "a.png").write_bytes(whole[:-12] + chunk(kind, b"Author\0Ann") + whole[-12:] + b"Ann, behind the end")
     images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
     assert (tmp_path / "b.png").read_bytes() == whole
+
+
+def animated(default: images.Image, *shown: images.Image) -> bytes:
+    """A PNG whose picture is no part of the animation in it."""
+    height, width = default.shape[:2]
+    parts, count = [], itertools.count()
+    for image in shown:
+        control = struct.pack(">IIIIIHHBB", next(count), width, height, 0, 0, 1, 10, 0, 0)
+        content = struct.pack(">I", next(count)) + pixels_of(images.encode(image))
+        parts += [chunk(b"fcTL", control), chunk(b"fdAT", content)]
+    head, tail = (part := images.encode(default))[:33], part[33:-12]
+    return b"".join([head, chunk(b"acTL", struct.pack(">II", len(shown), 0)), tail, *parts, part[-12:]])
+
+
+def pixels_of(data: bytes) -> bytes:
+    """What the IDAT chunks of a small PNG hold."""
+    start = data.index(b"IDAT")
+    return data[start + 4 : start + 4 + struct.unpack(">I", data[start - 4 : start])[0]]
+
+
+def test_of_an_animation_what_was_looked_at_is_kept(tmp_path: Path) -> None:
+    faces, none = picture(seed=1), picture(seed=2)
+    (tmp_path / "a.png").write_bytes(animated(faces, none, none))
+    looked_at = images.read(tmp_path / "a.png")
+    images.restamp(tmp_path / "a.png", tmp_path / "b.png", "12" * 16)
+    assert np.array_equal(images.read(tmp_path / "b.png"), looked_at)
+    assert not any(kind in (tmp_path / "b.png").read_bytes() for kind in (b"acTL", b"fcTL", b"fdAT"))
 
 
 def test_restamping_keeps_what_says_how_the_picture_looks(tmp_path: Path) -> None:

@@ -175,6 +175,16 @@ def test_a_video_in_a_folder_is_one_job_whichever_way(tmp_path: Path, context: M
     assert [job.name for job in all_jobs(context().options.input, context().options.output)] == [name]
 
 
+def test_a_folder_that_was_run_keeps_its_jobs_when_one_of_its_videos_is_run_alone(
+    tmp_path: Path, context: Make
+) -> None:
+    made = write_clip(tmp_path / "trip" / "film.mp4", [picture(seed=i) for i in range(3)])
+    [inside] = sources(made.parent, context())
+    for source in (inside, Source(made), inside):
+        assert run_each(source, context(style="solid" if source is inside else "blur")).exists()
+    assert [job.name for job in all_jobs(context().options.input, context().options.output)] == ["film", "trip-film"]
+
+
 def test_jobs_inside_a_folder_are_no_sources(tmp_path: Path, context: Make) -> None:
     photo(tmp_path / "a.jpg")
     run_each(Source(tmp_path / "a.jpg"), context(debug=True))

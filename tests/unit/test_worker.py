@@ -408,6 +408,26 @@ def test_a_detector_of_another_version_that_did_not_see_all_is_given_up_loudly(o
     assert (older.knows("fast.0"), len(blurred(older))) == (False, 12)
 
 
+def test_no_work_of_another_version_is_given_up_for_a_frame_that_is_missing(older: Job, context: Make) -> None:
+    older.frames.path(3).unlink()
+    with pytest.raises(IncompleteError, match="lacks frame 3"):
+        blur(older, context())
+    assert older.knows("fast.0")
+
+
+def test_no_work_of_another_version_is_given_up_for_a_frame_that_cannot_be_read(older: Job, context: Make) -> None:
+    older.frames.path(3).write_bytes(older.frames.path(3).read_bytes()[:-20])
+    with pytest.raises(IncompleteError):
+        blur(older, context())
+    assert older.evidence.has("fast.0", 4)
+
+
+def test_no_work_of_another_version_is_given_up_for_motion_that_is_not_known(older: Job, context: Make) -> None:
+    older.evidence.motion_path(5).unlink()
+    blur(older, context())
+    assert older.evidence.has("fast.0", 5)
+
+
 def test_a_preset_is_forgotten_by_its_name_whatever_it_stood_for_then(older: Job) -> None:
     clean(older, "detections", "fast")
     assert not older.knows("fast.0")
