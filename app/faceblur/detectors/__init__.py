@@ -123,8 +123,8 @@ _FILLING = replace(_TINY, least_px=160.0, again="centerface@448x448")
 # What is larger is seen well enough in three quarters of the size. Where a closer look had its word on it, too (up to
 # 96 px), `slow` left as many faces visible on eight hard clips.
 _CLOSER_PX = 67.0
-# For people who lie, and cameras held sideways. In 80 photos turned by a quarter `fast` covered 0.51 of the faces, of
-# those of 96 px and more 0.76; with these looks 0.69 and 1.00. In photos as they are it hid 0.05 % more with them.
+# For people who lie, and cameras held sideways. In 80 photos turned by a quarter `fast` covered 0.43 of the faces, of
+# those of 96 px and more 0.75; with these looks 0.56 and 0.97. In photos as they are it hid 0.05 % more with them.
 _TURNED = tuple(Enough(f"{_HALF}@{word}", least_px=0.0) for word in ("left", "right", "over"))
 # In videos what they say by themselves, from a probability of 0.2 on, hid 1.1 % more of one of three hard clips for
 # nothing; where a closer look at the turned picture has to say so, too, 0.03 % more and none of two.
