@@ -22,7 +22,7 @@ from faceblur.photos import Photo, Print
 from faceblur.plan import Origin, Plan, naming
 from faceblur.redaction import redact_planes
 from faceblur.split import Footage, Log, Shown, begun, claimed, recipe
-from faceblur.worker import LIKELY, Worker, give_up_unknown
+from faceblur.worker import LIKELY, Worker
 
 _USUAL_PX = 1280 * 720  # of a frame
 _FARTHEST = 6  # frames from one look to the next for which frames are read ahead; they take memory
@@ -65,7 +65,6 @@ def _direct(job: DirectJob, origin: Origin, footage: Photo | media.Reader, conte
     if first.is_due:
         with job.workers.presence(worker.token, worker.own):  # who shares the job leaves alone what is being written
             first.run()
-    give_up_unknown(job, context)
     with worker.joined(every=True) as plan:
         worker.solve(plan)
     if isinstance(footage, media.Reader):  # photos come by the thousand, and are small

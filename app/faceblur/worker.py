@@ -85,12 +85,13 @@ class Worker:
         """Count among the living and write into the plan what is asked; with `every`, of all frames."""
         with ExitStack() as until_the_end:
             with self.context.alone(self.job.claim_path("plan")):
-                others = self.job.workers.living()
+                others, before = self.job.workers.living(), self.job.plan()
                 if not others:
                     with claim(self.job.claim_path("assemble")) as nobody_writes:
                         if nobody_writes:
                             self.job.sweep()
-                plan = self._asked(self.job.plan(), every=every, alone=not others)
+                    before = before and self._without_unknown(before)
+                plan = self._asked(before, every=every, alone=not others)
                 until_the_end.enter_context(self.job.workers.presence(self.token, self.own))
                 self.job.write_plan(plan)
             yield plan
@@ -415,6 +416,25 @@ class Worker:
         still = {name: why for name, why in asked.missing.items() if name not in self.own}
         return replace(asked, missing=still | self.missing)
 
+    def _without_unknown(self, plan: Plan) -> Plan:
+        """The plan without detectors of other versions that did not see all they should, which is told loudly.
+
+        Nobody can run them any more. Their frames are uncovered then, and whoever is started looks at them. What is
+        complete counts as it did.
+        """
+        unknown = [name for name in plan.detectors if not detectors.exists(name)]
+        if unknown:
+            self.job.extent()  # frames that are missing, or of another folder, are told before anything is forgotten
+        for name in unknown:
+            if not _has_seen_all(self.job, plan, name):
+                self.context.progress.warn(
+                    f"{self.job.name} was begun with {name}, which this version does not have: what it said is given "
+                    f"up, and its frames are looked at again"
+                )
+                self.job.remove_detections(name)
+                plan = plan.without(name)
+        return plan
+
     def _orphaned(self, name: str) -> bool:
         """Whether nobody alive was started for a detector, so that this one has to. IncompleteError if it cannot."""
         if self.job.workers.living(besides=self.token, running=name):
@@ -439,32 +459,11 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
 
     Planned are the frames without a blurred picture, or with `every` all of them.
     """
-    give_up_unknown(job, context)
     context, missing = context.equipped(job.lacks, job.side)
     worker = Worker(job, context, threads=threads(context.options), missing=missing)
     worker.make()
     with worker.joined(every=every), _helpers(job, context):
         worker.work()
-
-
-def give_up_unknown(job: Job, context: Context) -> None:
-    """Forget, loudly, the detectors of other versions that did not see all they should: nobody can run them any more.
-
-    Their frames are uncovered then, and whoever is started looks at them. What is complete counts as it did.
-    """
-    with context.alone(job.claim_path("plan")):
-        plan = job.plan()
-        unknown = [name for name in plan.detectors if not detectors.exists(name)] if plan else []
-        if plan is None or not unknown or job.workers.living():
-            return
-        job.extent()  # frames that are missing, or of another folder, are told before anything is forgotten
-        for name in unknown:
-            if not _has_seen_all(job, plan, name):
-                context.progress.warn(
-                    f"{job.name} was begun with {name}, which this version does not have: what it said is given up, "
-                    f"and its frames are looked at again"
-                )
-                job.remove_detections(name)
 
 
 def _has_seen_all(job: Job, plan: Plan, name: str) -> bool:
