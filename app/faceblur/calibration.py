@@ -31,11 +31,10 @@ _CONSTANTS = {
     "centerface@192x192": (-0.31, 2.17, -0.2, 0.12, -0.17),
     "centerface@0.25": (2.7, 2.52, -2.23, 0.86, -0.37),
     "centerface@0.5": (1.32, 2.27, -0.29, 0.51, 0.19),
-    "centerface@0.5@left": (-2.68, 2.27, -0.29, 0.51, 0.19),
-    "centerface@0.5@right": (-2.68, 2.27, -0.29, 0.51, 0.19),
-    "centerface@0.5@over": (-2.68, 2.27, -0.29, 0.51, 0.19),
-    "centerface@0.75@left": (-2.21, 2.24, -0.3, 0.12, -0.17),
-    "centerface@0.75@right": (-2.21, 2.24, -0.3, 0.12, -0.17),
+    **dict.fromkeys(
+        ("centerface@0.5@left", "centerface@0.5@right", "centerface@0.5@over"), (-2.68, 2.27, -0.29, 0.51, 0.19)
+    ),
+    **dict.fromkeys(("centerface@0.75@left", "centerface@0.75@right"), (-2.21, 2.24, -0.3, 0.12, -0.17)),
     "centerface@0.75": (1.79, 2.24, -0.3, 0.12, -0.17),
     "centerface@1.5": (1.84, 2.14, -0.13, -0.1, -0.26),
     "centerface@2": (1.97, 2.08, -0.04, -0.29, -0.15),

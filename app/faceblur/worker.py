@@ -426,7 +426,7 @@ class Worker:
         if unknown:
             self.job.extent()  # frames that are missing, or of another folder, are told before anything is forgotten
         for name in unknown:
-            if not _has_seen_all(self.job, plan, name):
+            if not self.job.watch.is_through(plan, name):
                 self.context.progress.warn(
                     f"{self.job.name} was begun with {name}, which this version does not have: what it said is given "
                     f"up, and its frames are looked at again"
@@ -464,14 +464,6 @@ def blur(job: Job, context: Context, *, every: bool = False) -> None:
     worker.make()
     with worker.joined(every=every), _helpers(job, context):
         worker.work()
-
-
-def _has_seen_all(job: Job, plan: Plan, name: str) -> bool:
-    """Whether a detector saw all the frames that it should; of those that cannot be read whoever needs them tells."""
-    if not plan.pace(name).is_full and not all(map(job.evidence.motion, plan.numbers[1:])):
-        return False  # at the ends of shots, which are not known, it may have to look
-    due = job.watch.sees(plan, name, job.watch.ends(plan))
-    return all(job.evidence.has(name, number) or not job.frames.shows(number) for number in due)
 
 
 @contextmanager

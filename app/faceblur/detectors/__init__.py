@@ -131,7 +131,8 @@ _TURNED = tuple(Enough(f"{_HALF}@{word}", least_px=0.0) for word in ("left", "ri
 _LYING = tuple(Enough(f"{_HALF}@{word}", least_px=32.0, again=f"centerface@0.75@{word}") for word in ("left", "right"))
 # Under names that change when their views do. fast.7, slow.8 and, for large frames, fast.8 and slow.9 are for videos,
 # where time shows a face in many ways already: on eight hard clips, at 3 % of the picture hidden for nothing, slow.9
-# left 3.4 % of the faces visible, fast.8 believed that early 4.9 %, means of three to six views 3.7 to 5.3 %.
+# without its turned looks left 3.4 % of the faces visible, fast.8 believed that early 4.9 %, means of three to six
+# views 3.7 to 5.3 %.
 # The others are for photos. On 250 of them:
 # fast.2 looks closer at 10, in which are 38 % of all faces below 20 px, and at 88 no more: AP 0.937 / 0.918 / 0.851.
 # CenterFace at half size and YuNet-n, for all of them, took as long for 0.936 / 0.916 / 0.835.

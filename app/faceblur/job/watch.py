@@ -42,6 +42,13 @@ class Watch:
         cuts = [number for number in plan.numbers[1:] if _is_cut(self._evidence.motion(number))]
         return {number for cut in cuts for number in (cut - 1, cut)}
 
+    def is_through(self, plan: Plan, detector: str) -> bool:
+        """Whether `detector` saw all the frames that it must; of those that cannot be read whoever needs them tells."""
+        if not plan.pace(detector).is_full and not all(map(self._evidence.motion, plan.numbers[1:])):
+            return False  # at the ends of shots, which are not known, it may have to look
+        due = self.sees(plan, detector, self.ends(plan))
+        return all(self._evidence.has(detector, number) or not self._frames.shows(number) for number in due)
+
     def detections(self, plan: Plan, number: int) -> list[Detection]:
         """All that was said about a frame by the detectors that had to see it; IncompleteError unless all of them did.
 
