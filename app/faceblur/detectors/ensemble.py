@@ -123,7 +123,8 @@ def fuse(rows: Rows, member: Indices, count: int, enough: Flags | None = None) -
         group = alike[np.unique(member[alike], return_index=True)[1]]
         weights = rows[group, 4]
         box, corners = (weights @ rows[group, part] / weights.sum() for part in (slice(4), slice(5, None)))
-        fused.append(np.array([[*box, max(voted[group].sum() / count, least[group].max()), *corners]]))
+        mean = math.fsum(voted[group]) / count  # the same whatever the order of the members
+        fused.append(np.array([[*box, max(mean, least[group].max()), *corners]]))
         # What is about the best but not about what was made of it may be a thing of its own.
         free[others[ious(fused[-1], rows[others])[0] > _SAME]] = free[group] = free[best] = False
     return np.concatenate(fused)
