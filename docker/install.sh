@@ -22,7 +22,7 @@ case $1 in
   media) # split and assemble: no model packages
     python3 -m venv /opt/faceblur
     "$pip" uninstall --yes setuptools
-    locked av click filelock lap numpy opencv-contrib-python-headless pillow rich scipy
+    locked av click filelock isal lap numpy opencv-contrib-python-headless pillow rich scipy
     ;;
   cpu)
     case $(uname -m) in

@@ -5,54 +5,42 @@ The format is RFC 2083: an 8-byte signature, then chunks of length, type, data a
 
 import io
 import struct
-import zlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
-from faceblur import files
+from faceblur import files, png
 from faceblur.domain import digest
 from faceblur.errors import SourceError, UsageError
 
 Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR: what detectors and people look at
-Pixels = NDArray[
-    np.uint8 | np.uint16
-]  # (H, W, 3) BGR or (H, W, 4) BGRA, uint8, or uint16 of full scale: what PNG holds
+Pixels = png.Picture  # what PNG holds
 
 _UNKNOWN, _PQ, _HLG = 2, 16, 18  # transfers, numbered as in FFmpeg (and ITU-T H.273)
 _WHITE_NITS, _PEAK_NITS = 203, 1000  # of HDR video: reference white (ITU-R BT.2408), and what most is mastered for
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_END = 8 + 25
 _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 # The chunks of a PNG that say how its picture looks, and those of an animation. The others hold texts, EXIF and more.
 _LOOKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs"}
 _ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
+_TRANSPARENT = b"tRNS"  # in a picture without alpha, one colour of which is to be seen through
 _KEYWORD = b"faceblur"
 _SHOWS = "frame "  # how the stamp of a source's frame begins
-_CHUNKS = [cv2.IMWRITE_PNG_ZLIBBUFFER_SIZE, 1 << 20]  # few large ones, so that a fingerprint is read in a few steps
-_SUB = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
-# How a picture is packed: all of them hold the same pixels. What they cost is in the README, at --png.
-_PACKINGS = {
-    "small": [cv2.IMWRITE_PNG_COMPRESSION, 1, *_CHUNKS],
-    "fast": [
-        *(cv2.IMWRITE_PNG_COMPRESSION, 1, *_SUB, *_CHUNKS),
-        *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY),
-    ],
-    "raw": [cv2.IMWRITE_PNG_COMPRESSION, 0, *_SUB, *_CHUNKS],
-}
 
 
 def encode(image: Pixels, packing: str = "fast") -> bytes:
-    """PNG bytes of a (H, W, 3) BGR or (H, W, 4) BGRA image, uint8 or uint16; `packing` is "small", "fast" or "raw"."""
-    ok, data = cv2.imencode(".png", image, _PACKINGS[packing])
-    if not ok:
-        raise ValueError(f"cannot encode a picture of shape {image.shape}")
-    return data.tobytes()
+    """PNG bytes of a (H, W, 3) BGR or (H, W, 4) BGRA image, uint8 or uint16; `packing` is "small", "fast" or "raw".
+
+    What each of them costs is in the README, at --png.
+    """
+    return png.pack(image, packing)
 
 
 def encode_as(image: Image, path: Path) -> bytes:
@@ -78,7 +66,9 @@ def decode(data: bytes, path: Path) -> Pixels:
 
     SourceError, naming `path`, unless every chunk is whole.
     """
-    _check(data, path)
+    ours = _unpacked(_whole(data, path))
+    if ours is not None:
+        return ours
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # a header that promises more pixels than OpenCV allows
@@ -168,23 +158,12 @@ def restamp(source: Path, target: Path, stamp: str) -> None:
     shows is written: it need not be the picture that others show.
     """
     data = read_bytes(source)
-    _check(data, source)
-    picture, is_animated = _picture(data)
-    files.write(target, stamped(encode(decode(data, source)) if is_animated else picture, stamp))
-
-
-def _picture(data: bytes) -> tuple[bytes, bool]:
-    """A whole PNG with only those of its chunks that say how the picture looks; whether there were more pictures."""
-    view, start, kind, is_animated = memoryview(data), len(_SIGNATURE), b"", False
-    kept = [view[:start]]
-    while kind != b"IEND":
-        end = start + 12 + struct.unpack(">I", view[start : start + 4])[0]
-        kind = bytes(view[start + 4 : start + 8])
-        is_animated |= kind in _ANIMATION
-        if kind in _LOOKS:
-            kept.append(view[start:end])
-        start = end
-    return b"".join(kept), is_animated
+    chunks = _whole(data, source)
+    if any(kind in _ANIMATION for kind, _ in chunks):
+        picture = encode(decode(data, source))
+    else:
+        picture = b"".join([png.SIGNATURE, *(whole for kind, whole in chunks if kind in _LOOKS)])
+    files.write(target, stamped(picture, stamp))
 
 
 def stamped(data: bytes, stamp: str) -> bytes:
@@ -192,8 +171,7 @@ def stamped(data: bytes, stamp: str) -> bytes:
     body = data[_IHDR_END:]
     if stamp_of(data[: _IHDR_END + 256]) is not None:
         body = body[12 + struct.unpack(">I", body[:4])[0] :]
-    content = b"tEXt" + _KEYWORD + b"\0" + stamp.encode("latin-1")
-    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    chunk = png.chunk(b"tEXt", _KEYWORD + b"\0" + stamp.encode("latin-1"))
     return data[:_IHDR_END] + chunk + body
 
 
@@ -246,7 +224,7 @@ def is_frame(stamp: str) -> bool:
 def _chunks(file: BinaryIO) -> list[str]:
     """Length, kind and CRC-32 of each chunk of a PNG file but the last, in hex; none when it is cut or no PNG."""
     chunks = []
-    if file.read(len(_SIGNATURE)) != _SIGNATURE:
+    if file.read(len(png.SIGNATURE)) != png.SIGNATURE:
         return []
     head = file.read(8)
     while len(head) == 8 and head[4:] != b"IEND":
@@ -281,24 +259,37 @@ def _head(path: Path) -> bytes | None:
         with path.open("rb", buffering=0) as file:
             head = file.read(_IHDR_END + 256)
             file.seek(max(0, file.seek(0, 2) - len(_IEND)))
-            whole = head.startswith(_SIGNATURE) and len(head) > _IHDR_END and file.read() == _IEND
+            whole = head.startswith(png.SIGNATURE) and len(head) > _IHDR_END and file.read() == _IEND
     except OSError:
         return None
     return head if whole else None
 
 
-def _check(data: bytes, path: Path) -> None:
-    """Walk the chunks: OpenCV would return what it got of a cut or damaged file, and only print a warning."""
-    position, kind = len(_SIGNATURE), b""
-    if data.startswith(_SIGNATURE):
-        while kind != b"IEND" and position + 12 <= len(data):
-            length = struct.unpack(">I", data[position : position + 4])[0]
-            kind = data[position + 4 : position + 8]
-            end = position + 8 + length
-            if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[position + 4 : end])):
+def _whole(data: bytes, path: Path) -> list[tuple[bytes, memoryview]]:
+    """(kind, all of it) for each chunk; SourceError unless every one is whole.
+
+    OpenCV would return what it got of a cut or damaged file, and only print a warning.
+    """
+    view, start, kind = memoryview(data), len(png.SIGNATURE), b""
+    chunks = []
+    if data.startswith(png.SIGNATURE):
+        while kind != b"IEND" and start + 12 <= len(data):
+            length = struct.unpack(">I", view[start : start + 4])[0]
+            kind, end = bytes(view[start + 4 : start + 8]), start + 8 + length
+            if view[end : end + 4] != struct.pack(">I", isal_zlib.crc32(view[start + 4 : end])):
                 break
-            position = end + 4
+            chunks.append((kind, view[start : end + 4]))
+            start = end + 4
         else:
             if kind == b"IEND":
-                return
+                return chunks
     raise SourceError(f"{path} is cut or damaged; delete it and run again, or split the source again")
+
+
+def _unpacked(chunks: Sequence[tuple[bytes, memoryview]]) -> Pixels | None:
+    """The image in chunks that `encode` makes; None in those of others, which are for OpenCV to decode."""
+    kinds = [kind for kind, _ in chunks]
+    if kinds[0] != b"IHDR" or _ANIMATION.union([_TRANSPARENT]).intersection(kinds):
+        return None
+    packed = [whole[8:-4] for kind, whole in chunks if kind == b"IDAT"]
+    return png.unpack(chunks[0][1][8:-4], packed[0] if len(packed) == 1 else b"".join(packed))

@@ -4,6 +4,7 @@ import struct
 from importlib.util import find_spec
 from pathlib import Path
 
+from faceblur import png
 from faceblur.errors import SourceError, UsageError
 from faceblur.images import is_animated_webp
 
@@ -21,7 +22,6 @@ ENDINGS = tuple(ending for endings in KINDS.values() for ending in endings)
 NAMES = {"jpeg": "JPEG", "png": "PNG", "webp": "WebP", "tiff": "TIFF", "bmp": "BMP", "heic": "HEIC", "avif": "AVIF"}
 LOSSLESS = ("png", "tiff", "bmp", "gif")
 HEIC_HINT = "HEIC photos need one more package: pip install 'faceblur[heic]'"
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _HOLD_16_BITS = ("png", "tiff")
 _HOLD_ALPHA = ("png", "webp", "tiff", "heic", "avif")
@@ -86,7 +86,7 @@ def target_kind(path: Path, depth: int, alpha: bool) -> str:
 
 _STARTS = {
     b"\xff\xd8\xff": "jpeg",
-    PNG_SIGNATURE: "png",
+    png.SIGNATURE: "png",
     b"GIF87a": "gif",
     b"GIF89a": "gif",
     b"II*\0": "tiff",
@@ -108,13 +108,13 @@ def _box_kind(data: bytes) -> str | None:
 
 
 def _may_move(head: bytes) -> bool:
-    return head.startswith((PNG_SIGNATURE, b"GIF8"))
+    return head.startswith((png.SIGNATURE, b"GIF8"))
 
 
 def _moves(data: bytes) -> bool:
     if data[:4] == b"RIFF":
         return is_animated_webp(data)
-    if data.startswith(PNG_SIGNATURE):
+    if data.startswith(png.SIGNATURE):
         # The animation control has to come before the picture data, or the file is not animated.
         return b"acTL" in data[: max(0, data.find(b"IDAT"))]
     return data[:4] == b"GIF8" and _gif_pictures(data) > 1

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from faceblur.stills.kinds import PNG_SIGNATURE
+from faceblur import png
 
 _ICC_MARK = b"ICC_PROFILE\0"
 _EXIF_MARK = b"Exif\0\0"
@@ -67,11 +67,6 @@ def profile(data: bytes) -> bytes:
         return b""
     length = struct.unpack(">I", data[:4])[0]
     return data[:length] if 132 <= length <= len(data) else b""
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """A PNG chunk: length, kind, content, CRC-32."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def _walk_jpeg(data: bytes) -> Parts:
@@ -141,7 +136,7 @@ def _assemble_jpeg(pieces: tuple[bytes, ...], icc: bytes, exif: bytes, colour: t
 
 def _walk_png(data: bytes) -> Parts:
     pieces: list[bytes] = []
-    icc, exif, damage, position, kind = b"", b"", "", len(PNG_SIGNATURE), b""
+    icc, exif, damage, position, kind = b"", b"", "", len(png.SIGNATURE), b""
     while kind != b"IEND":
         if position + 12 > len(data):
             damage = damage or "its end is missing"
@@ -152,7 +147,7 @@ def _walk_png(data: bytes) -> Parts:
         if data[end : end + 4] != struct.pack(">I", zlib.crc32(kind + content)):
             damage = damage or "a chunk of it is cut or damaged"
         if kind in (b"IHDR", b"PLTE", b"IDAT") or len(content) in _PNG_KEPT.get(kind, ()):
-            pieces.append(chunk(kind, content))
+            pieces.append(png.chunk(kind, content))
         elif kind == b"iCCP":
             icc = icc or profile(_inflated(content.partition(b"\0")[2][1:]))
         elif kind == b"eXIf":
@@ -176,9 +171,9 @@ def _inflated(data: bytes) -> bytes:
 def _assemble_png(pieces: tuple[bytes, ...], icc: bytes, exif: bytes, colour: tuple[bytes, ...]) -> bytes:
     own = {c[4:8] for c in colour}
     head, *rest = [p for p in pieces if p[4:8] not in own] or [b""]
-    profiles = chunk(b"iCCP", b"ICC\0\0" + zlib.compress(icc)) if icc else b""
-    block = chunk(b"eXIf", exif) if exif else b""
-    return b"".join([PNG_SIGNATURE, head, *colour, profiles, block, *rest, chunk(b"IEND", b"")])
+    profiles = png.chunk(b"iCCP", b"ICC\0\0" + zlib.compress(icc)) if icc else b""
+    block = png.chunk(b"eXIf", exif) if exif else b""
+    return b"".join([png.SIGNATURE, head, *colour, profiles, block, *rest, png.chunk(b"IEND", b"")])
 
 
 def _walk_webp(data: bytes) -> Parts:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, JpegImagePlugin
 
+from faceblur import png
 from faceblur.errors import MissingError, SourceError
 from faceblur.stills import exif
 from faceblur.stills.kinds import HEIC_HINT, KINDS, can_write, kind
-from faceblur.stills.parts import Parts, chunk, profile, walk
+from faceblur.stills.parts import Parts, profile, walk
 
 Pixels = NDArray[np.unsignedinteger[Any]]  # (H, W, C) uint8 or uint16: C is 1 (grey), 3 (BGR) or 4 (BGRA)
 
@@ -417,7 +418,7 @@ def _upright(image: Pixels, orientation: int) -> Pixels:
 
 def _turned(piece: bytes) -> bytes:
     """A PNG chunk of a picture turned by 90 degrees: pixels are then as wide as they were high."""
-    return chunk(b"pHYs", piece[12:16] + piece[8:12] + piece[16:17]) if piece[4:8] == b"pHYs" else piece
+    return png.chunk(b"pHYs", piece[12:16] + piece[8:12] + piece[16:17]) if piece[4:8] == b"pHYs" else piece
 
 
 def clear(image: Pixels) -> tuple[Pixels, bool]:

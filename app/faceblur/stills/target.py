@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageFile
 
-from faceblur import files
+from faceblur import files, png
 from faceblur.errors import MediaError, MissingError, SourceError, UsageError
 from faceblur.images import read_bytes
 from faceblur.stills import exif
 from faceblur.stills.kinds import HEIC_HINT, NAMES, can_write, named, target_kind
-from faceblur.stills.parts import chunk, walk
+from faceblur.stills.parts import walk
 from faceblur.stills.source import Pixels, Still, clear
 
 VERSION = 1  # part of a report: count up when the encoding changes
@@ -143,7 +143,7 @@ def _assembled(kind: str, data: bytes, still: Still, keep: Collection[str]) -> b
     colour = still.colour
     if still.dpi and not any(c[4:8] == b"pHYs" for c in colour):
         across, down = (round(v / _CM_PER_INCH * 100) for v in still.dpi)
-        colour = (*colour, chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+        colour = (*colour, png.chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
     icc = b"" if kind == "webp" and still.grey else still.icc  # WebP has colours only
     return parts.assembled(icc=icc, exif=exif.block(still.groups, keep), colour=colour if kind == "png" else ())
 
