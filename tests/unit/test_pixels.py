@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 from conftest import moving_face, picture, write_clip
 from faceblur import media
 from faceblur.media.pixels import EXACT, Layout, canonical, frame_of, image_of, upright
+from faceblur.media.turn import Turn
 
 SIZE = (98, 66)
 LIMITED_709 = (1, 1, 1, 1)
@@ -129,8 +130,8 @@ def test_the_layout_of_a_format(pixel_format: str, layout: Layout) -> None:
 def test_images_of_8_bits_are_what_one_exact_conversion_gives(pixel_format: str, size: tuple[int, int]) -> None:
     frame = VideoReformatter().reformat(smooth("yuv444p"), *SIZE, pixel_format, interpolation=EXACT)
     once = VideoReformatter().reformat(frame, *size, "bgr24", interpolation=EXACT).to_ndarray()
-    assert np.array_equal(image_of(frame, size, 0), once)
-    assert np.array_equal(image_of(frame, size, 90), np.rot90(once))
+    assert np.array_equal(image_of(frame, size, Turn()), once)
+    assert np.array_equal(image_of(frame, size, Turn(90)), np.rot90(once))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_images_of_8_bits_are_what_one_exact_conversion_gives(pixel_format: str,
 def test_an_image_and_back_moves_samples_by_a_step_at_most(pixel_format: str) -> None:
     frame = smooth(pixel_format)
     layout = Layout.of(pixel_format)
-    image = image_of(frame, SIZE, 0)
+    image = image_of(frame, SIZE, Turn())
     assert image.dtype == (np.uint8 if layout.depth == 8 else np.uint16)
     assert image.shape == (66, 98, 4 if layout.alpha else 3)
     back = frame_of(image, pixel_format, LIMITED_709)
@@ -167,7 +168,7 @@ def test_colours_stay_where_they_are_whatever_a_source_says_of_the_place_of_chro
         container.mux(stream.encode(None))
     with av.open(str(tmp_path / "clip.mkv")) as container:
         frame = next(container.decode(video=0))
-    back = frame_of(image_of(frame, SIZE, 0), pixels, LIMITED_709)
+    back = frame_of(image_of(frame, SIZE, Turn()), pixels, LIMITED_709)
     for was, is_ in zip(media.planes(frame), media.planes(back), strict=True):
         assert abs((is_.astype(float) - was)[:, 4:-4].mean()) < 0.05
 
@@ -182,7 +183,7 @@ def test_rgb_comes_back_bit_for_bit(pixel_format: str) -> None:
         few = pixels >> (16 - depth)
         packed = media.from_planes([few << (16 - depth) | few >> (2 * depth - 16)], packed)
     frame = VideoReformatter().reformat(packed, *SIZE, pixel_format, interpolation=EXACT)
-    image = image_of(frame, SIZE, 0)
+    image = image_of(frame, SIZE, Turn())
     assert equal(frame_of(image, pixel_format, (2, 1, 1, 0)), frame)
 
 
@@ -190,7 +191,7 @@ def test_rgb_comes_back_bit_for_bit(pixel_format: str) -> None:
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p10le", "yuva420p", "gray", "bgr24", "bgra64le"])
 def test_planes_are_turned_and_mirrored_sample_by_sample(pixel_format: str, degrees: int, mirrored: bool) -> None:
     frame = noise(pixel_format)
-    turned = upright(frame, degrees, mirrored=mirrored)
+    turned = upright(frame, Turn(degrees, mirrored))
     assert turned.format.name == pixel_format
     for was, is_ in zip(media.planes(frame), media.planes(turned), strict=True):
         whole = np.rot90(was, degrees // 90)
@@ -198,7 +199,7 @@ def test_planes_are_turned_and_mirrored_sample_by_sample(pixel_format: str, degr
 
 
 def test_chroma_that_cannot_be_mirrored_is_repeated() -> None:
-    assert Layout.of(upright(noise("yuv420p", (97, 66)), 0, mirrored=True).format.name).chroma == "444"
+    assert Layout.of(upright(noise("yuv420p", (97, 66)), Turn(mirrored=True)).format.name).chroma == "444"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_chroma_that_cannot_be_turned_is_repeated(
     pixel_format: str, size: tuple[int, int], degrees: int, spans: tuple[int, int]
 ) -> None:
     frame = noise(pixel_format, size)
-    turned = upright(frame, degrees)
+    turned = upright(frame, Turn(degrees))
     assert Layout.of(turned.format.name).chroma == "444"
     assert Layout.of(turned.format.name).depth == Layout.of(pixel_format).depth
     for number, (was, is_) in enumerate(zip(media.planes(frame), media.planes(turned), strict=True)):

@@ -17,6 +17,7 @@ from faceblur import media
 from faceblur.domain import Box, Points, Region
 from faceblur.images import Image, plain
 from faceblur.media.pixels import frame_of, image_of
+from faceblur.media.turn import Turn
 from faceblur.redaction import Style, redact, redact_planes
 
 BLUR, PIXELATE, SOLID = Style("blur"), Style("pixelate"), Style("solid")
@@ -503,7 +504,7 @@ def test_planes_show_as_little_of_a_face_as_pictures_do(style: Style, pixel_form
     frame = frame_of(image, pixel_format, (1, 1, 1, 1))
     depth = frame.format.components[0].bits
     hidden = redact_planes(media.planes(frame), regions(FACE), style, depth=depth, limited=True)
-    shown = plain(image_of(media.from_planes(hidden, frame), (256, 256), 0)).astype(int)
+    shown = plain(image_of(media.from_planes(hidden, frame), (256, 256), Turn())).astype(int)
     wanted = redact(PORTRAIT, regions(FACE), style).astype(int)
     left, top, right, bottom = (round(v) for v in FACE.to_json())
     differs = np.abs(shown - wanted)[top:bottom, left:right]

@@ -17,6 +17,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from faceblur.images import Pixels
+from faceblur.media.turn import Turn
 
 # Without these flags swscale moves up to 21 % of the samples of camera clips by more than one step.
 EXACT = Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
@@ -76,12 +77,11 @@ class Layout:
         """How many pixels a chroma sample spans, across and down."""
         return SUBSAMPLING.get(self.chroma, (1, 1))
 
-    def turned(self, width: int, height: int, rotation: int, *, mirrored: bool = False) -> Self:
-        """The layout of such pictures of so many pixels once they are turned and mirrored: see `upright`."""
+    def turned(self, width: int, height: int, turn: Turn) -> Self:
+        """The layout of such pictures of so many pixels after that turn: see `upright`."""
         across, down = self.spans
-        stays = not rotation and not mirrored
-        fits = (across == down or rotation % 180 == 0) and not (width % across or height % down)
-        return self if stays or fits else replace(self, chroma="444")
+        fits = (across == down or not turn.lays_down) and not (width % across or height % down)
+        return self if fits or not turn else replace(self, chroma="444")
 
 
 @cache
@@ -169,27 +169,27 @@ def canonical(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
     return converted(frame, size, layout.pixel_format)
 
 
-def upright(frame: av.VideoFrame, rotation: int, *, mirrored: bool = False) -> av.VideoFrame:
-    """A canonical frame turned by `rotation` degrees counterclockwise, then mirrored or not, sample by sample.
+def upright(frame: av.VideoFrame, turn: Turn) -> av.VideoFrame:
+    """A canonical frame turned sample by sample.
 
     Where the spans of chroma samples do not fit the turned picture (4:2:2, 4:4:0 and 4:1:1 on their side, odd sizes)
     it becomes 4:4:4, each sample repeated.
     """
-    if not rotation % 360 and not mirrored:
+    if not turn:
         return frame
     layout, arrays = Layout.of(frame.format.name), planes(frame)
     across, down = layout.spans
-    turned = layout.turned(frame.width, frame.height, rotation, mirrored=mirrored)
+    turned = layout.turned(frame.width, frame.height, turn)
     if turned != layout:
         layout = turned
         luma, *rest = arrays
         chroma = [np.repeat(np.repeat(a, down, 0), across, 1)[: luma.shape[0], : luma.shape[1]] for a in rest[:2]]
         arrays = [luma, *chroma, *rest[2:]]
-    return from_planes([_turned(a, rotation, mirrored=mirrored) for a in arrays], frame, layout.pixel_format)
+    return from_planes([turn.array(a) for a in arrays], frame, layout.pixel_format)
 
 
-def image_of(frame: av.VideoFrame, size: tuple[int, int], rotation: int, *, mirrored: bool = False) -> Pixels:
-    """A decoded frame, scaled to `size` (width, height) and upright, as (H, W, 3) BGR, or (H, W, 4) BGRA.
+def image_of(frame: av.VideoFrame, size: tuple[int, int], turn: Turn) -> Pixels:
+    """A decoded frame, scaled to `size` (width, height) and turned, as (H, W, 3) BGR, or (H, W, 4) BGRA.
 
     It is uint8, or uint16 (of full 16-bit scale) where samples have more than 8 bits. Grey has three equal channels.
     """
@@ -204,12 +204,7 @@ def image_of(frame: av.VideoFrame, size: tuple[int, int], rotation: int, *, mirr
         # Alpha is taken as it is, as swscale moves it by a step.
         rest = [_widened(planes(canonical(frame, size))[-1], layout.depth)] if layout.alpha else []
         image = np.asarray(cv2.merge([blue, green, red, *rest]), dtype=green.dtype)
-    return np.ascontiguousarray(_turned(image, rotation, mirrored=mirrored))
-
-
-def _turned(array: Any, rotation: int, *, mirrored: bool) -> Any:
-    turned = np.rot90(array, rotation // 90)
-    return turned[:, ::-1] if mirrored else turned
+    return np.ascontiguousarray(turn.array(image))
 
 
 def frame_of(image: Pixels, pixel_format: str, colour: Colour) -> av.VideoFrame:

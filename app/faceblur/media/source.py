@@ -24,6 +24,7 @@ from faceblur.media import ffv1
 from faceblur.media.containers import FAMILIES
 from faceblur.media.fields import deinterlaced
 from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
+from faceblur.media.turn import Turn
 
 READING = 3  # part of what a frame is: count up when frames come out otherwise
 
@@ -87,6 +88,11 @@ class Video:
         """What its pictures are made of; 4:2:0 of 8 bits for those that were split when all frames were that."""
         return Layout(self.chroma, self.depth, self.alpha)
 
+    @property
+    def turn(self) -> Turn:
+        """What makes its pictures upright."""
+        return Turn(self.rotation, self.mirrored)
+
     def to_json(self) -> Json:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("rate", "time_base", "aspect"):
@@ -124,26 +130,25 @@ class Recipe:
 class Timed:
     """A frame and its time: pts and duration in ticks of the reader's time base.
 
-    `decoded` is as the decoder gave it, `size` width and height before it is turned by `rotation` degrees
-    counterclockwise, and mirrored. What is asked for is made once, and only then.
+    `decoded` is as the decoder gave it, `size` width and height before it is turned. What is asked for is made once,
+    and only then.
     """
 
     pts: int
     duration: int
     decoded: av.VideoFrame
     size: tuple[int, int]
-    rotation: int
-    mirrored: bool = False
+    turn: Turn
 
     @cached_property
     def frame(self) -> av.VideoFrame:
         """The frame in its canonical pixel format, scaled and upright; not to be written to."""
-        return upright(canonical(self.decoded, self.size), self.rotation, mirrored=self.mirrored)
+        return upright(canonical(self.decoded, self.size), self.turn)
 
     @cached_property
     def image(self) -> Pixels:
         """The frame as (H, W, 3) BGR or (H, W, 4) BGRA; uint8, or full-scale uint16 where it has more than 8 bits."""
-        return image_of(self.decoded, self.size, self.rotation, mirrored=self.mirrored)
+        return image_of(self.decoded, self.size, self.turn)
 
     @cached_property
     def checksum(self) -> int:
@@ -162,19 +167,19 @@ def probe(path: Path) -> Video:
         if frame is None:
             raise SourceError(f"{path} holds no picture that can be decoded; is it a video, and whole?")
         side = _side_data(frame)
-        rotation, mirrored = _turn(frame, side.get("DISPLAYMATRIX"))
-        upright = _upright_size(frame.width, frame.height, rotation)
+        turn = Turn.of(frame, side.get("DISPLAYMATRIX"))
+        width, height = turn.size(frame.width, frame.height)
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
         context = stream.codec_context
         time_base = stream.time_base or Fraction(1, 1000)
         length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
         aspect = stream.sample_aspect_ratio or Fraction(1)
-        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, rotation, mirrored=mirrored)
+        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, turn)
         return Video(
             stream=stream.index,
-            width=upright[0],
-            height=upright[1],
-            rotation=rotation,
+            width=width,
+            height=height,
+            rotation=turn.degrees,
             codec=context.name,
             pixel_format=str(context.pix_fmt),
             rate=Fraction(rate),
@@ -183,7 +188,7 @@ def probe(path: Path) -> Video:
             zero=_zero(container, path, time_base),
             frames=stream.frames,
             duration_s=float(length),
-            aspect=1 / Fraction(aspect) if rotation % 180 else Fraction(aspect),
+            aspect=1 / Fraction(aspect) if turn.lays_down else Fraction(aspect),
             colour=_colour(frame),
             sounds=tuple(
                 Sound(s.index, s.codec_context.name if s.codec_context else "") for s in container.streams.audio
@@ -192,7 +197,7 @@ def probe(path: Path) -> Video:
             depth=layout.depth,
             alpha=layout.alpha,
             interlaced=frame.interlaced_frame or context.field_order in _INTERLACED,
-            mirrored=mirrored,
+            mirrored=turn.mirrored,
             mastered=_mastered(side.get("MASTERING_DISPLAY_METADATA")),
             light=_light(side.get("CONTENT_LIGHT_LEVEL")),
         )
@@ -239,10 +244,10 @@ class Reader:
         return Reader(self.path, self.video, self.recipe)
 
     def __iter__(self) -> Iterator[Timed]:
-        frames, rotation = self._timed(), self.video.rotation
-        size = _upright_size(*self.size, rotation)
+        frames, turn = self._timed(), self.video.turn
+        size = turn.size(*self.size)
         for pts, duration, frame in self._resampled(frames) if self.recipe.fps else frames:
-            yield Timed(pts, duration, frame, size, rotation, self.video.mirrored)
+            yield Timed(pts, duration, frame, size, turn)
 
     def _timed(self) -> Iterator[tuple[int, int, Any]]:
         """Decoded frames of the part asked for, with rising pts and their durations in the source's time base."""
@@ -439,19 +444,6 @@ def _side_data(frame: Any) -> dict[str, bytes]:
         return {}
 
 
-def _turn(frame: Any, matrix: bytes | None) -> tuple[int, bool]:
-    """The degrees (counterclockwise, in quarters) by which a frame is to be turned, and whether then to be mirrored.
-
-    FFmpeg's display matrix takes (x, y), y down, to (a·x + c·y, b·x + d·y), and is nine numbers from a, b, –, c, d on.
-    """
-    degrees, mirrored = float(frame.rotation), False
-    if matrix is not None:
-        a, b, _, c, d = struct.unpack("=5i", matrix[:20])
-        mirrored = a * d < b * c
-        degrees = math.degrees(math.atan2(-b, -a if mirrored else a))
-    return round(degrees / 90) * 90 % 360, mirrored
-
-
 def _mastered(data: bytes | None) -> tuple[float, ...] | None:
     """The numbers of FFmpeg's AVMasteringDisplayMetadata: ten fractions, and whether colours and light are told."""
     if data is None:
@@ -475,10 +467,6 @@ def demuxed(container: Any, path: Path, *streams: Any) -> Iterator[Any]:
         yield from container.demux(*streams)
     except av.FFmpegError as error:
         raise SourceError(f"{path} cannot be read to its end: {error.strerror}") from error
-
-
-def _upright_size(width: int, height: int, rotation: int) -> tuple[int, int]:
-    return (height, width) if rotation % 180 else (width, height)
 
 
 def _with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:
