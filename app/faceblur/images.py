@@ -30,6 +30,10 @@ _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 # The chunks of a PNG that say how its picture looks, and those of an animation. The others hold texts, EXIF and more.
 _LOOKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs"}
 _ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
+_OURS, _ANCILLARY = (
+    {b"IHDR", b"IDAT", b"IEND"},
+    0x20,
+)  # the bit of a kind's first byte that says others may pass it over
 _TRANSPARENT = b"tRNS"  # in a picture without alpha, one colour of which is to be seen through
 _KEYWORD = b"faceblur"
 _SHOWS = "frame "  # how the stamp of a source's frame begins
@@ -168,11 +172,11 @@ def restamp(source: Path, target: Path, stamp: str) -> None:
 
 def stamped(data: bytes, stamp: str) -> bytes:
     """The same PNG with `stamp` in a tEXt chunk behind IHDR, in place of one that is there: no decode, no encode."""
-    body = data[_IHDR_END:]
+    view, start = memoryview(data), _IHDR_END
     if stamp_of(data[: _IHDR_END + 256]) is not None:
-        body = body[12 + struct.unpack(">I", body[:4])[0] :]
+        start += 12 + struct.unpack(">I", view[start : start + 4])[0]
     chunk = png.chunk(b"tEXt", _KEYWORD + b"\0" + stamp.encode("latin-1"))
-    return data[:_IHDR_END] + chunk + body
+    return b"".join([view[:_IHDR_END], chunk, view[start:]])
 
 
 def read_stamp(path: Path) -> str | None:
@@ -281,7 +285,8 @@ def _whole(data: bytes, path: Path) -> list[tuple[bytes, memoryview]]:
             chunks.append((kind, view[start : end + 4]))
             start = end + 4
         else:
-            if kind == b"IEND":
+            kinds = [kind for kind, _ in chunks]
+            if kinds[-1:] == [b"IEND"] and kinds[0] == b"IHDR" and kinds.count(b"IHDR") == 1:
                 return chunks
     raise SourceError(f"{path} is cut or damaged; delete it and run again, or split the source again")
 
@@ -289,7 +294,10 @@ def _whole(data: bytes, path: Path) -> list[tuple[bytes, memoryview]]:
 def _unpacked(chunks: Sequence[tuple[bytes, memoryview]]) -> Pixels | None:
     """The image in chunks that `encode` makes; None in those of others, which are for OpenCV to decode."""
     kinds = [kind for kind, _ in chunks]
-    if kinds[0] != b"IHDR" or _ANIMATION.union([_TRANSPARENT]).intersection(kinds):
-        return None
+    known = all(kind in _OURS or kind[0] & _ANCILLARY for kind in kinds)
     packed = [whole[8:-4] for kind, whole in chunks if kind == b"IDAT"]
+    first = kinds.index(b"IDAT") if packed else 0
+    in_a_row = kinds[first : first + len(packed)] == [b"IDAT"] * len(packed)
+    if not known or not in_a_row or _ANIMATION.union([_TRANSPARENT]).intersection(kinds):
+        return None
     return png.unpack(chunks[0][1][8:-4], packed[0] if len(packed) == 1 else b"".join(packed))

@@ -6,6 +6,8 @@ it is, and of the others what differs from the line above, so that one addition 
 
 import struct
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,20 +24,21 @@ _CHANNELS = {_RGB: 3, _RGBA: 4}
 _SWAPPED = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 _NONE, _UP = 0, 2  # filters
 _BAND = 32  # lines; with twice as many a file of 720p is 2 % smaller
+_AT_ONCE = 32 << 20  # bytes of lines that are filtered together, so that large pictures take little memory beside them
+_PEEK = 1 << 16  # bytes packed, of which the first lines are
 # ISA-L takes a fifth of the time of zlib at level 2, for files as large. Its levels 2 and 3 make no smaller ones.
-_PACKINGS = {
-    "small": lambda lines: zlib.compress(lines, 5),
-    "fast": lambda lines: isal_zlib.compress(lines, 1),
-    "raw": lambda lines: zlib.compress(lines, 0),
+_PACKINGS: dict[str, Callable[[], Any]] = {
+    "small": lambda: zlib.compressobj(5),
+    "fast": lambda: isal_zlib.compressobj(1),
+    "raw": lambda: zlib.compressobj(0),
 }
-_MOST_SIDE, _MOST_PIXELS = 1 << 20, 1 << 30  # what OpenCV reads, too
-_MOST_BYTES = 1 << 30  # in a chunk, of 2³¹ − 1 that are allowed; few large ones, as a fingerprint is made of all
+_MOST_SIDE, _MOST_PIXELS = 1_000_000, 1 << 30  # what libpng and OpenCV read, too
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
     """A chunk: length, kind, content, CRC-32."""
-    body = kind + content
-    return struct.pack(">I", len(content)) + body + struct.pack(">I", isal_zlib.crc32(body))
+    check = isal_zlib.crc32(content, isal_zlib.crc32(kind))
+    return b"".join([struct.pack(">I", len(content)), kind, content, struct.pack(">I", check)])
 
 
 def pack(image: Picture, packing: str) -> bytes:
@@ -43,17 +46,13 @@ def pack(image: Picture, packing: str) -> bytes:
     if not image.size:
         raise ValueError(f"cannot encode a picture of shape {image.shape}")
     height, width, channels = image.shape
-    depth, kind = 8 * image.itemsize, _RGB if channels == _CHANNELS[_RGB] else _RGBA
-    samples = np.asarray(cv2.cvtColor(image, _SWAPPED[channels]), dtype=f">u{image.itemsize}")
-    lines = samples.view(np.uint8).reshape(height, -1)
-    filtered = np.empty((height, 1 + lines.shape[1]), np.uint8)
-    filtered[:, 0] = _filters(height)
-    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    filtered[::_BAND, 1:] = lines[::_BAND]
-    packed = _PACKINGS[packing](filtered.data)
-    header = chunk(b"IHDR", struct.pack(_HEADER, width, height, depth, kind, 0, 0, 0))
-    parts = (packed[start : start + _MOST_BYTES] for start in range(0, len(packed), _MOST_BYTES))
-    return b"".join([SIGNATURE, header, *(chunk(b"IDAT", part) for part in parts), chunk(b"IEND", b"")])
+    kind = _RGB if channels == _CHANNELS[_RGB] else _RGBA
+    header = struct.pack(_HEADER, width, height, 8 * image.itemsize, kind, 0, 0, 0)
+    packer = _PACKINGS[packing]()
+    steps = _steps(height, width * channels * image.itemsize)
+    packed = [packer.compress(_filtered(image[begin:end]).data) for begin, end in steps]
+    parts = filter(None, [*packed, packer.flush()])
+    return b"".join([SIGNATURE, chunk(b"IHDR", header), *(chunk(b"IDAT", p) for p in parts), chunk(b"IEND", b"")])
 
 
 def unpack(header: bytes | memoryview, packed: bytes | memoryview) -> Picture | None:
@@ -65,24 +64,50 @@ def unpack(header: bytes | memoryview, packed: bytes | memoryview) -> Picture | 
         return None
     if not 0 < width * height <= _MOST_PIXELS or max(width, height) > _MOST_SIDE:
         return None
-    width_bytes = width * _CHANNELS[kind] * depth // 8
-    data = _inflated(packed, height * (1 + width_bytes))
-    lines = _unfiltered(np.frombuffer(data, np.uint8).reshape(height, -1)) if data else None
-    if lines is None:
-        return None
-    samples = lines.view(f">u{depth // 8}").reshape(height, width, -1).astype(f"u{depth // 8}", copy=False)
-    image: Picture = cv2.cvtColor(samples, _SWAPPED[_CHANNELS[kind]])  # type: ignore[assignment]
-    return image
-
-
-def _inflated(packed: bytes | memoryview, size: int) -> bytes:
-    """What was packed, if it is that many bytes and whole; else nothing, and never more of it than that."""
-    inflating = isal_zlib.decompressobj()
     try:
-        data = inflating.decompress(packed, size + 1)
+        return _image(packed, height, width, _CHANNELS[kind], depth // 8)
     except isal_zlib.IsalError:  # type: ignore[misc] # its stub takes the class for one of its instances
-        return b""
-    return data if len(data) == size and inflating.eof else b""
+        return None
+
+
+def _image(packed: bytes | memoryview, height: int, width: int, channels: int, size: int) -> Picture | None:
+    """The image, of samples of `size` bytes; None where lines are filtered in another way, or are more or fewer."""
+    line = 1 + width * channels * size
+    first = isal_zlib.decompressobj().decompress(packed[:_PEEK], line + 1)
+    if len(first) > line and (first[0], first[line]) != (_NONE, _UP) and height > 1:
+        return None
+    image: Picture = np.empty((height, width, channels), f"u{size}")
+    packer = isal_zlib.decompressobj()
+    for begin, end in _steps(height, line):
+        data = packer.decompress(packed, (end - begin) * line)
+        packed = packer.unconsumed_tail
+        if len(data) != (end - begin) * line:
+            return None
+        lines = _unfiltered(np.frombuffer(data, np.uint8).reshape(end - begin, line))
+        if lines is None:
+            return None
+        samples = lines.view(f">u{size}").reshape(end - begin, width, channels).astype(image.dtype, copy=False)
+        cv2.cvtColor(samples, _SWAPPED[channels], dst=image[begin:end])
+    rest = b"" if packer.eof else packer.decompress(packed, 1)
+    return image if packer.eof and not rest else None
+
+
+def _steps(height: int, line: int) -> list[tuple[int, int]]:
+    """Begin and end of the lines that are filtered together, whole bands of them."""
+    count = max(_AT_ONCE // line // _BAND, 1) * _BAND
+    return [(begin, min(begin + count, height)) for begin in range(0, height, count)]
+
+
+def _filtered(image: Picture) -> NDArray[np.uint8]:
+    """(H, 1 + bytes) the lines of an image, filtered, with the filter of each in front."""
+    height, _, channels = image.shape
+    samples = np.asarray(cv2.cvtColor(image, _SWAPPED[channels]), dtype=f">u{image.itemsize}")
+    lines = samples.view(np.uint8).reshape(height, -1)
+    filtered = np.empty((height, 1 + lines.shape[1]), np.uint8)
+    filtered[:, 0] = _filters(height)
+    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
+    filtered[::_BAND, 1:] = lines[::_BAND]
+    return filtered
 
 
 def _filters(height: int) -> NDArray[np.uint8]:

@@ -176,7 +176,10 @@ def _pixelate(patch: Pixels, cell: tuple[float, float]) -> Pixels:
 def _blur(patch: Pixels, cell: tuple[float, float]) -> Pixels:
     """A mosaic, blurred and then enlarged: nothing to sharpen, as the detail was thrown away before the blur."""
     blurred = cv2.GaussianBlur(_means(patch, cell), (0, 0), _SIGMA, borderType=cv2.BORDER_REPLICATE)
-    return _resize(blurred, _size(patch), cv2.INTER_CUBIC)
+    enlarged = _resize(blurred, _size(patch), cv2.INTER_CUBIC)
+    if enlarged.dtype == np.uint8:
+        return enlarged
+    return np.asarray(np.minimum(enlarged, blurred.max()), np.uint16)  # of 10 bits, say, beyond which the curve swings
 
 
 def _means(patch: Pixels, cell: tuple[float, float]) -> Pixels:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from faceblur import images, png
+from faceblur.errors import SourceError
 from faceblur.images import Pixels
 
 PACKINGS = ("small", "fast", "raw")
@@ -84,15 +85,16 @@ def test_a_picture_without_pixels_is_refused() -> None:
         png.pack(np.zeros((0, 5, 3), np.uint8), "fast")
 
 
-def test_large_pictures_have_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(png, "_MOST_BYTES", 1000)
-    image = noise(40, 40)
-    data = png.pack(image, "fast")
-    assert data.count(b"IDAT") > 1
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_large_pictures_are_packed_and_unpacked_in_steps(packing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = noise(5 * BAND + 3, 40)
+    whole = png.pack(image, packing)
+    monkeypatch.setattr(png, "_AT_ONCE", 2 * BAND * 120)
+    data = png.pack(image, packing)
     assert np.array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), image)
-    monkeypatch.undo()
-    seen = unpacked(data)
-    assert np.array_equal(seen, image)  # type: ignore[arg-type]
+    for other in (data, whole):
+        seen = unpacked(other)
+        assert np.array_equal(seen, image)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", [-1, 1, 10_000])
@@ -130,7 +132,7 @@ def test_other_kinds_of_png_are_left_to_others(place: int, value: int) -> None:
     assert png.unpack(bytes(header), contents(data, b"IDAT")) is None
 
 
-@pytest.mark.parametrize("size", [(0, 1), (1, 0), (1 << 21, 1), (1, 1 << 21), (1 << 16, 1 << 15)])
+@pytest.mark.parametrize("size", [(0, 1), (1, 0), (1_000_001, 1), (1, 1_000_001), (1 << 16, 1 << 15)])
 def test_an_impossible_size_is_not_unpacked(size: tuple[int, int]) -> None:
     data = png.pack(noise(2, 2), "fast")
     header = struct.pack(">II", *size) + contents(data, b"IHDR")[8:]
@@ -146,3 +148,27 @@ def test_a_colour_to_be_seen_through_is_left_to_others() -> None:
         images.decode(other, images.Path("x.png")),
         cv2.imdecode(np.frombuffer(other, np.uint8), cv2.IMREAD_UNCHANGED),
     )
+
+
+def framed(*parts: tuple[bytes, bytes]) -> bytes:
+    return png.SIGNATURE + b"".join(png.chunk(kind, content) for kind, content in parts)
+
+
+def test_a_picture_with_two_headers_is_refused() -> None:
+    """Others would show another picture than the one that was looked at."""
+    data = png.pack(noise(4, 4), "fast")
+    header, packed = (b"IHDR", contents(data, b"IHDR")), (b"IDAT", contents(data, b"IDAT"))
+    end = (b"IEND", b"")
+    assert images.decode(framed(header, packed, end), images.Path("x.png")).shape == (4, 4, 3)
+    for parts in ((header, header, packed, end), (packed, header, end), (header, packed, header, end)):
+        with pytest.raises(SourceError, match=r"x\.png"):
+            images.decode(framed(*parts), images.Path("x.png"))
+
+
+@pytest.mark.parametrize("between", [(b"tEXt", b"a\0b"), (b"ABCD", b"")])
+def test_what_opencv_refuses_is_refused(between: tuple[bytes, bytes]) -> None:
+    data = png.pack(noise(4, 4), "fast")
+    packed = contents(data, b"IDAT")
+    parts = [(b"IHDR", contents(data, b"IHDR")), (b"IDAT", packed[:9]), between, (b"IDAT", packed[9:]), (b"IEND", b"")]
+    with pytest.raises(SourceError, match=r"x\.png"):
+        images.decode(framed(*parts), images.Path("x.png"))

@@ -584,3 +584,13 @@ def test_corners_that_make_no_polygon_hide_the_whole_box() -> None:
 def test_polygons_in_one_box_give_the_same_whatever_their_order() -> None:
     one, other = (polygon(rectangle(48, 32, 60, 12, angle)) for angle in (0.5, -0.5))
     assert np.array_equal(redact(picture(), [one, other]), redact(picture(), [other, one]))
+
+
+@pytest.mark.parametrize("depth", [9, 10, 12])
+def test_no_sample_is_brighter_than_its_depth_allows(depth: int) -> None:
+    top = (1 << depth) - 1
+    edge = np.zeros((64, 64), np.uint16)
+    edge[:, 32:] = top
+    regions = [Region(Box(8, 8, 56, 56), "face", "detection", 1.0)]
+    [hidden] = redact_planes([edge], regions, Style("blur"), depth=depth, limited=True)
+    assert hidden.max() == top
