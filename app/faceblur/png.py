@@ -32,6 +32,7 @@ _PACKINGS: dict[str, Callable[[], Any]] = {
     "fast": lambda: isal_zlib.compressobj(1),
     "raw": lambda: zlib.compressobj(0),
 }
+_DAMAGED: type[Exception] = isal_zlib.error  # type: ignore[assignment] # the stub takes the class for an instance
 _MOST_SIDE, _MOST_PIXELS = 1_000_000, 1 << 30  # what libpng and OpenCV read, too
 
 
@@ -66,7 +67,7 @@ def unpack(header: bytes | memoryview, packed: bytes | memoryview) -> Picture | 
         return None
     try:
         return _image(packed, height, width, _CHANNELS[kind], depth // 8)
-    except isal_zlib.IsalError:  # type: ignore[misc] # its stub takes the class for one of its instances
+    except (_DAMAGED, MemoryError):  # a header may promise anything
         return None
 
 

@@ -139,6 +139,13 @@ def test_an_impossible_size_is_not_unpacked(size: tuple[int, int]) -> None:
     assert png.unpack(header, contents(data, b"IDAT")) is None
 
 
+def test_a_small_file_that_promises_a_huge_picture_is_refused() -> None:
+    header = struct.pack(">IIBBBBB", 1 << 15, 1 << 15, 16, 6, 0, 0, 0)
+    data = framed((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
+    with pytest.raises(SourceError, match=r"x\.png"):
+        images.decode(data, images.Path("x.png"))
+
+
 def test_a_colour_to_be_seen_through_is_left_to_others() -> None:
     image = np.full((4, 4, 3), 7, np.uint8)
     data = png.pack(image, "fast")
