@@ -20,7 +20,7 @@ from faceblur.domain import digest
 from faceblur.errors import SourceError, UsageError
 
 Image = NDArray[np.uint8]  # (H, W, 3) uint8 BGR: what detectors and people look at
-Pixels = png.Picture  # what PNG holds
+Pixels = png.Picture  # (H, W, 3) BGR or (H, W, 4) BGRA, uint8, or uint16 of full scale
 
 _UNKNOWN, _PQ, _HLG = 2, 16, 18  # transfers, numbered as in FFmpeg (and ITU-T H.273)
 _WHITE_NITS, _PEAK_NITS = 203, 1000  # of HDR video: reference white (ITU-R BT.2408), and what most is mastered for
@@ -30,10 +30,8 @@ _IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 # The chunks of a PNG that say how its picture looks, and those of an animation. The others hold texts, EXIF and more.
 _LOOKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"pHYs"}
 _ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
-_OURS, _ANCILLARY = (
-    {b"IHDR", b"IDAT", b"IEND"},
-    0x20,
-)  # the bit of a kind's first byte that says others may pass it over
+_OURS = {b"IHDR", b"IDAT", b"IEND"}
+_ANCILLARY = 0x20  # the bit of a kind's first byte which says that readers may pass it over
 _TRANSPARENT = b"tRNS"  # in a picture without alpha, one colour of which is to be seen through
 _KEYWORD = b"faceblur"
 _SHOWS = "frame "  # how the stamp of a source's frame begins
