@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -121,7 +122,7 @@ def test_lines_filtered_otherwise_are_left_to_others(used: int) -> None:
     other = repacked(data, lines.tobytes())
     assert unpacked(other) is None
     with Pillow.open(io.BytesIO(other)) as seen:
-        assert np.array_equal(images.decode(other, images.Path("x.png"))[:, :, ::-1], np.asarray(seen))
+        assert np.array_equal(images.decode(other, Path("x.png"))[:, :, ::-1], np.asarray(seen))
 
 
 @pytest.mark.parametrize(("place", "value"), [(8, 4), (9, 0), (9, 3), (9, 4), (10, 1), (11, 1), (12, 1)])
@@ -143,7 +144,7 @@ def test_a_small_file_that_promises_a_huge_picture_is_refused() -> None:
     header = struct.pack(">IIBBBBB", 1 << 15, 1 << 15, 16, 6, 0, 0, 0)
     data = framed((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
     with pytest.raises(SourceError, match=r"x\.png"):
-        images.decode(data, images.Path("x.png"))
+        images.decode(data, Path("x.png"))
 
 
 def test_a_colour_to_be_seen_through_is_left_to_others() -> None:
@@ -152,7 +153,7 @@ def test_a_colour_to_be_seen_through_is_left_to_others() -> None:
     seen_through = png.chunk(b"tRNS", struct.pack(">HHH", 7, 7, 7))
     other = data[:33] + seen_through + data[33:]
     assert np.array_equal(
-        images.decode(other, images.Path("x.png")),
+        images.decode(other, Path("x.png")),
         cv2.imdecode(np.frombuffer(other, np.uint8), cv2.IMREAD_UNCHANGED),
     )
 
@@ -166,10 +167,10 @@ def test_a_picture_with_two_headers_is_refused() -> None:
     data = png.pack(noise(4, 4), "fast")
     header, packed = (b"IHDR", contents(data, b"IHDR")), (b"IDAT", contents(data, b"IDAT"))
     end = (b"IEND", b"")
-    assert images.decode(framed(header, packed, end), images.Path("x.png")).shape == (4, 4, 3)
+    assert images.decode(framed(header, packed, end), Path("x.png")).shape == (4, 4, 3)
     for parts in ((header, header, packed, end), (packed, header, end), (header, packed, header, end)):
         with pytest.raises(SourceError, match=r"x\.png"):
-            images.decode(framed(*parts), images.Path("x.png"))
+            images.decode(framed(*parts), Path("x.png"))
 
 
 @pytest.mark.parametrize("between", [(b"tEXt", b"a\0b"), (b"ABCD", b"")])
@@ -178,4 +179,4 @@ def test_what_opencv_refuses_is_refused(between: tuple[bytes, bytes]) -> None:
     packed = contents(data, b"IDAT")
     parts = [(b"IHDR", contents(data, b"IHDR")), (b"IDAT", packed[:9]), between, (b"IDAT", packed[9:]), (b"IEND", b"")]
     with pytest.raises(SourceError, match=r"x\.png"):
-        images.decode(framed(*parts), images.Path("x.png"))
+        images.decode(framed(*parts), Path("x.png"))
