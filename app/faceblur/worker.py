@@ -1,13 +1,11 @@
-"""What one worker does for a job: claim a block, look again, do what is missing, release; until all is rendered.
+"""What one worker does for a job: detect, solve and render what is missing, until all is rendered.
 
 Any number of workers, in any number of processes and containers, share a job through its files alone.
 """
 
 import multiprocessing
-import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,37 +21,18 @@ from faceblur.errors import FaceblurError, IncompleteError, Interrupted, Missing
 from faceblur.job import Job
 from faceblur.media import UNKNOWN
 from faceblur.options import SUBSTITUTES, Options, processors
-from faceblur.plan import LOOK, Plan, naming
-from faceblur.progress import Step
+from faceblur.plan import LOOK, Plan
 from faceblur.redaction import redact
+from faceblur.sharing import Sharing, Task
 from faceblur.stop import Stop
 
-_TRIES = 3
 _NEAR = 12  # frames to either side of which small pictures are kept: from one look to the next, up to 120 a second
 LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
-_NAP_S = 0.05
-_LONGEST_NAP_S = 5.0
 _READERS = 4  # threads that read frames for a detector that looks at several at once
 
 
 _Frame = tuple[str, images.Image]  # its fingerprint, and the picture as detectors see it
 _Look = tuple[_Frame, list[Detection]]  # and what one of them says about it
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One kind of work on frames: how many faces one that is done shows, make it, and may this worker do it now.
-
-    `faces` gives None while a frame is due: to look costs several files, so it tells both at once. `turns` gives the
-    numbers of a block again, each when it is to be made. With `solvable` it makes what regions are solved from.
-    """
-
-    name: str
-    faces: Callable[[int], int | None]
-    make: Callable[[int], None]
-    mine: Callable[[], bool] = lambda: True
-    turns: Callable[[Sequence[int]], Iterator[int]] = iter
-    solvable: bool = False
 
 
 @dataclass
@@ -68,11 +47,14 @@ class Worker:
     _made: dict[str, Detector] = field(default_factory=dict)
     _views: dict[int, tuple[str, images.Image]] = field(default_factory=dict)
     _looked: dict[tuple[str, int], _Look] = field(default_factory=dict)  # before their turn, by detector and number
-    _tries: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _problems: dict[int, str] = field(default_factory=dict)
+    _sharing: Sharing = field(init=False)
     _solves: int = field(init=False)  # that had begun when this worker last wrote evidence, or saw to the solve
 
     def __post_init__(self) -> None:
+        self._sharing = Sharing(self.job, self.context)
+        self._wrote()
+
+    def _wrote(self) -> None:
         self._solves = self.job.solution.begun()
 
     @property
@@ -114,17 +96,17 @@ class Worker:
                     return
 
     def detect(self, plan: Plan) -> None:
-        """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes."""
+        """Make the evidence that is planned and missing: first with the own detectors, then what nobody else makes.
+
+        A frame that fails is told before waiting for others, who may be waiting for it.
+        """
         names = sorted(plan.detectors, key=lambda name: name not in self.own)
         for name in names:
-            self._share(self._detecting(plan, name), self.job.watch.sees(plan, name))
-            self._complain()  # before waiting for others, who may be waiting for what failed here
-        self._share(self._moving(), plan.numbers[1:])
-        self._complain()
+            self._sharing.until_done(self._detecting(plan, name), self.job.watch.sees(plan, name))
+        self._sharing.until_done(self._moving(), plan.numbers[1:])
         ends = self.job.watch.ends(plan)  # only now is known where shots begin and end
         for name in (name for name in names if name in plan.paces):
-            self._share(self._detecting(plan, name), self.job.watch.sees(plan, name, ends))
-            self._complain()
+            self._sharing.until_done(self._detecting(plan, name), self.job.watch.sees(plan, name, ends))
 
     def solve(self, plan: Plan) -> None:
         """Make the regions, or wait for the worker that does. Nothing is done for a plan that is no longer in force."""
@@ -147,32 +129,31 @@ class Worker:
 
     def render(self, plan: Plan) -> None:
         """Make the blurred pictures, and debug pictures if asked for, that are missing or not current."""
-        self._share(self._rendering(plan), plan.numbers)
-        self._complain()
+        self._sharing.until_done(self._rendering(plan), plan.numbers)
 
-    def _detecting(self, plan: Plan, name: str) -> _Task:
+    def _detecting(self, plan: Plan, name: str) -> Task:
         begins = {first for first, _ in plan.detectors[name]}  # before these it may be far to the last look
         before = {b: a for a, b in pairwise(self.job.watch.sees(plan, name)) if b not in begins}
-        return _Task(
+        return Task(
             name=f"detect-{name}",
             faces=lambda number: _likely(self.job.evidence.heard(name, number)),
             make=lambda number: self._detect(name, number, before.get(number, max(plan.first, number - 1))),
             mine=lambda: name in self.own or self._orphaned(name),
             turns=lambda numbers: self._turns(name, numbers, self._detector(name).at_once(plan.width, plan.height)),
-            solvable=True,
+            written=self._wrote,
         )
 
-    def _moving(self) -> _Task:
+    def _moving(self) -> Task:
         """What detecting left over: most motion is measured there, where the pictures are at hand."""
-        return _Task(
+        return Task(
             name="motion",
             faces=lambda number: None if self.job.evidence.motion(number) is None else 0,
             make=self._move,
-            solvable=True,
+            written=self._wrote,
         )
 
-    def _rendering(self, plan: Plan) -> _Task:
-        return _Task(
+    def _rendering(self, plan: Plan) -> Task:
+        return Task(
             name="render",
             faces=lambda number: None if (hidden := self.job.pictures.rendered(plan, number)) is None else len(hidden),
             make=lambda number: self._render(plan, number),
@@ -293,100 +274,6 @@ class Worker:
         except (SourceError, OSError):
             return None
 
-    # Sharing
-
-    def _share(self, task: _Task, numbers: Sequence[int]) -> None:
-        """Until nothing of `numbers` is due: claim a block that is, look again, make its frames, release.
-
-        Blocks that others hold are looked at again after each of ours, so that the count includes their work.
-        """
-        left, faces = [], 0
-        for number in numbers:
-            shown = task.faces(number)
-            if shown is None:
-                left.append(number)
-            else:
-                faces += shown
-        if not left:
-            return
-        pending = dict(self.job.blocks(left))
-        with self.context.progress.step(self.job.name, task.name, len(numbers), len(numbers) - len(left)) as step:
-            step.faces = faces
-            while pending:
-                began = time.monotonic()
-                if not self._take(task, pending, step):  # others are at it: look again, but do not do only that
-                    with self.context.timed("waiting"):
-                        self.context.stop.wait(min(_LONGEST_NAP_S, max(_NAP_S, 5 * (time.monotonic() - began))))
-
-    def _take(self, task: _Task, pending: dict[int, list[int]], step: Step) -> bool:
-        """Cross out what others finished and do one block; False when there is none to be had."""
-        may = task.mine()
-        finished = []
-        try:
-            for key, block in pending.items():
-                self.context.stop.check()
-                self._cross_out(task, block, list(block), step)
-                if not block:
-                    finished.append(key)
-                elif may:
-                    with claim(self.job.claim_path(f"{task.name}-{key:010}")) as ours:
-                        if ours:
-                            self._do(task, block, step)
-                            return True
-            return False
-        finally:
-            for key in finished:
-                del pending[key]
-
-    def _do(self, task: _Task, block: list[int], step: Step) -> None:
-        for number in task.turns(list(block)):
-            self._attempt(task, number)
-            self._cross_out(task, block, [number], step)
-            self.context.stop.check()
-
-    def _cross_out(self, task: _Task, block: list[int], numbers: Sequence[int], step: Step) -> None:
-        """Take those of `numbers` out of `block` that are done or given up; count the done ones.
-
-        Ends at the first that is due: frames are made in order, so that looking at those behind it is in vain.
-        """
-        for number in numbers:
-            faces = task.faces(number)
-            if faces is not None:
-                step.advance(1, faces)
-                self.context.progress.update(step)
-            elif self._tries[task.name, number] < _TRIES:
-                return
-            block.remove(number)
-
-    def _attempt(self, task: _Task, number: int) -> None:
-        """Make one frame if it is still due. What goes wrong with this frame alone is noted and tried again later."""
-        if task.faces(number) is not None:
-            return
-        try:
-            task.make(number)
-        except SourceError as error:
-            self._note(task, number, str(error))
-        except (FaceblurError, OSError):
-            raise
-        except Exception as error:  # whatever a model throws at one picture must not lose the others
-            self._note(task, number, f"{type(error).__name__}: {error}")
-        finally:
-            if task.solvable:
-                self._solves = self.job.solution.begun()
-
-    def _note(self, task: _Task, number: int, problem: str) -> None:
-        self._tries[task.name, number] += 1
-        self._problems[number] = problem
-        attempt = self._tries[task.name, number]
-        self.context.progress.detail(f"{self.job.name}: frame {number}, {task.name}, attempt {attempt}: {problem}")
-
-    def _complain(self) -> None:
-        """Raise IncompleteError when frames were given up."""
-        failed = sorted({number for (_, number), tries in self._tries.items() if tries >= _TRIES})
-        if failed:
-            problem = self._problems[failed[0]]
-            raise IncompleteError(f"{self.job.name}: {naming(failed)} failed {_TRIES} times: {problem}")
-
     # Others
 
     def _plan(self) -> Plan:
@@ -483,6 +370,13 @@ def _helpers(job: Job, context: Context) -> Iterator[None]:
         with context.timed("waiting"):
             for helper in helpers:
                 helper.join()
+    killed = [-helper.exitcode for helper in helpers if helper.exitcode is not None and helper.exitcode < 0]
+    if killed:
+        who = "a worker was" if len(killed) == 1 else f"{len(killed)} workers were"
+        context.progress.warn(
+            f"{job.name}: {who} killed (signal {killed[0]}), and the others did the work; where memory "
+            f"is short fewer --workers take less"
+        )
 
 
 def _help(job: Job, options: Options) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import images, media, motion, status, worker
+from faceblur import images, media, motion, sharing, status, worker
 from faceblur import job as jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
@@ -168,19 +168,19 @@ def test_to_tell_how_far_a_job_is_each_frame_is_looked_into_once(
 def test_sharing_a_job_costs_each_worker_a_few_looks_a_frame_and_listings_that_do_not_grow(
     tmp_path: Path, context: Make, counts: Counter[str], monkeypatch: pytest.MonkeyPatch, frames: int
 ) -> None:
-    sharing = 4
+    workers = 4
     job = split(write_clip(tmp_path / "input" / "clip.mp4", moving_face(frames, 32, 32, 8)), context())
     monkeypatch.setattr(jobs, "_SHARES", 4)  # blocks of many frames, as long jobs have them
     count(monkeypatch, counts, os, "scandir", "listings")
-    count(monkeypatch, counts, worker, "claim", "claims")
-    with ThreadPoolExecutor(sharing) as pool:
-        list(pool.map(lambda _: worker.blur(job, context(workers=1)), range(sharing)))
+    count(monkeypatch, counts, sharing, "claim", "claims")
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda _: worker.blur(job, context(workers=1)), range(workers)))
     assert counts["detections"] == frames
     assert counts["PNG encodes"] == 2 * frames  # those of split are among them
-    assert counts["listings"] <= 8 * sharing
+    assert counts["listings"] <= 8 * workers
     assert counts["claims"] <= 2 * frames  # blocks are claimed, and asked for while others hold them
-    assert counts["null read"] <= (2 * sharing + 5) * frames
-    assert counts["fingerprints read"] <= (6 * sharing + 5) * frames
+    assert counts["null read"] <= (2 * workers + 5) * frames
+    assert counts["fingerprints read"] <= (6 * workers + 5) * frames
 
 
 def excess(counts: Counter[str], per_run: dict[str, int]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Many workers on one job, the plan, and what happens to frames that cannot be done."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import threading
@@ -866,3 +867,22 @@ def test_frames_that_are_packed_otherwise_need_no_work_anew(clip: Path, context:
     split(clip, context(png="fast"))
     blur(job, context(png="fast"), every=True)
     assert rewritten(before, times(job)) == set()
+
+
+def test_a_worker_that_is_killed_is_told_of_and_the_others_do_its_work(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, told = context(workers=2), list[str]()
+    made.progress.warn = told.append  # type: ignore[method-assign]
+    rows = Null.rows
+
+    def and_kill(self: Null, image: images.Image) -> Rows:
+        for child in multiprocessing.active_children():
+            child.kill()
+        return rows(self, image)
+
+    monkeypatch.setattr(Null, "rows", and_kill)
+    blur(job, made)
+    assert len(blurred(job)) == 12
+    [text] = told
+    assert "a worker was killed (signal 9), and the others did the work" in text
