@@ -1,5 +1,6 @@
 """What split found out about a source (source.json), and what was asked of its job (plan.json)."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
@@ -130,8 +131,9 @@ class Plan:
 
         The first and the last of frames in a row for which it was asked it sees whatever they are.
         """
-        run = next(((a, b) for a, b in self.detectors.get(detector, ()) if a <= number <= b), ())
-        return number in run or (bool(run) and chosen)
+        runs = self.detectors.get(detector, ())
+        begun = bisect_right(runs, number, key=lambda run: run[0])  # frames made again here and there leave many runs
+        return begun > 0 and number <= runs[begun - 1][1] and (chosen or number in runs[begun - 1])
 
     def uncovered(self, kind: str) -> set[int]:
         """The numbers of the frames in which nobody is to look for that kind of thing."""

@@ -78,7 +78,7 @@ def _regions(job: Job, plan: Plan) -> Iterator[tuple[Region, ...]]:
 
 def _share(regions: tuple[Region, ...], plan: Plan) -> float:
     scale = min(1.0, _SIDE / max(plan.width, plan.height))
-    size = (max(1, round(plan.height * scale)), max(1, round(plan.width * scale)), 3)
+    size = (max(1, round(plan.height * scale)), max(1, round(plan.width * scale)))
     small = [region.scaled(scale, scale) for region in regions]
     drawn = redact(np.full(size, 255, np.uint8), small, Style("solid", plan.look.shape))
-    return float(np.mean(255 - drawn[:, :, 0].astype(np.float32)) / 255)
+    return float(np.mean(255 - drawn.astype(np.float32)) / 255)
