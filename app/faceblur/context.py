@@ -14,7 +14,7 @@ from faceblur import detectors, weights
 from faceblur.claims import claim
 from faceblur.detectors import network
 from faceblur.detectors.base import Detector
-from faceblur.errors import MissingError, OutputError, SourceError
+from faceblur.errors import FaceblurError, MissingError, OutputError, SourceError
 from faceblur.options import LARGE_PX, SUBSTITUTES, Options
 from faceblur.profile import Profile
 from faceblur.progress import Progress
@@ -30,10 +30,14 @@ _KB = 1000  # bytes
 
 @dataclass
 class _Loaded:
-    """The detectors that nobody is using at the moment, by name and number of processor threads."""
+    """The detectors that nobody is using at the moment, by name and number of processor threads.
+
+    `told` is what a person was warned of, `absent` the weights that could not be had, with the reason.
+    """
 
     idle: dict[tuple[str, int], list[Detector]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    absent: dict[str, FaceblurError] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -73,12 +77,22 @@ class Context:
     def weights(self, name: str) -> Path:
         """The checked file of a model, fetched when no folder has it: shown, and ended by a wish to stop.
 
-        Raises MissingError when it cannot be had, OutputError when it cannot be written.
+        Raises MissingError when it cannot be had, OutputError when it cannot be written. What could not be fetched once
+        is not tried again: of a thousand photos each would wait for a network that does not answer.
         """
-        row, folders = weights.entry(name), self.options.weights
-        path = weights.find(name, folders)
+        path = weights.find(name, self.options.weights)
         if path:
             return path
+        if name in self._loaded.absent:
+            raise self._loaded.absent[name]
+        try:
+            return self._fetched(name)
+        except (MissingError, OutputError) as error:
+            self._loaded.absent[name] = error
+            raise
+
+    def _fetched(self, name: str) -> Path:
+        row, folders = weights.entry(name), self.options.weights
         begun = weights.begun(name, folders) // _KB
         with self.progress.step(row.file, "fetch", row.size // _KB, begun, unit="kB") as step:
 
@@ -110,7 +124,7 @@ class Context:
                     raise
                 members.append(SUBSTITUTES[name])
                 missing[name] = f"{members[-1]} took its place: {error}"
-                self.progress.warn(f"{name} could not be had, {missing[name]}")
+                self._warn_once(f"{name} could not be had, {missing[name]}")
         plain: dict[str, Any] = {
             "hide": ("faces",),
             "detect_scale": "auto",
@@ -118,6 +132,15 @@ class Context:
             "apart": self.options.pace.apart,
         }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
+
+    def able(self, due: Callable[[str], bool], side: int) -> None:
+        """Raise now what would be raised once the detectors that are `due` look at frames of that longer side."""
+        context, _ = self.equipped(due, side)
+        for name in context.options.members:
+            if due(name):
+                with context.detector(name):
+                    pass
+        context.unload()
 
     @contextmanager
     def detector(self, name: str, threads: int = 0) -> Iterator[Detector]:
@@ -136,9 +159,12 @@ class Context:
     def inform(self, name: str) -> None:
         """Tell what a person must know of a detector, each thing once."""
         for notice in detectors.notices(name):
-            if notice not in self._loaded.told:
-                self._loaded.told.add(notice)
-                self.progress.warn(notice)
+            self._warn_once(notice)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._loaded.told:
+            self._loaded.told.add(text)
+            self.progress.warn(text)
 
     def unload(self) -> None:
         """Let go of the detectors that nobody uses, and of the memory they hold."""

@@ -107,10 +107,13 @@ def _is_still(path: Path) -> bool:
 
 
 def open_job(source: Path, context: Context, called: str = "") -> Job:
-    """The job of a source, which may be `called`, split to its end; a folder of frames is a job as it is."""
+    """The job of a source, which may be `called`, split to its end; a folder of frames is a job as it is.
+
+    What its detectors lack is told before hours of splitting.
+    """
     if source.is_dir():
         return catalog.find_job(str(source), context.options.input, context.options.output)
-    return split(source, context, called)
+    return split(source, context, called, before=lambda job, side: context.able(lambda name: not job.knows(name), side))
 
 
 def clean(job: Job, what: str, detector: str | None = None) -> None:

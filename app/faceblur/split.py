@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -21,13 +21,19 @@ _BYTES_A_DEEP_PIXEL = 5.0  # of one of 16 bits; measured 4.5
 _BYTES_A_PIXEL = 1.6  # of a PNG frame of 8 bits; measured 1.4 on camera clips at 1080p
 
 
-def split(source: Path, context: Context, called: str = "") -> Job:
-    """Write the frames of a source that are not there yet, and their times. Returns the job, which may be `called`."""
+def _nothing(job: Job, side: int) -> None: ...
+
+
+def split(source: Path, context: Context, called: str = "", *, before: Callable[[Job, int], None] = _nothing) -> Job:
+    """Write the frames of a source that are not there yet, and their times. Returns the job, which may be `called`.
+
+    `before` is called with the job and the longer side of its frames, in pixels, before the first of them is written.
+    """
     catalog.check_source(source)
     sha256 = context.sha256(source)
     reader = media.Reader(source, media.probe(source), recipe(context.options))
     with claimed(source, sha256, context, Job, called) as job:
-        _split(job, begun(source, sha256, reader, context.options), reader, context)
+        _split(job, begun(source, sha256, reader, context.options), reader, context, before)
         return job
 
 
@@ -51,15 +57,18 @@ def recipe(options: Options) -> media.Recipe:
     return media.Recipe(options.scale, options.fps, options.start, options.end)
 
 
-def _split(job: Job, origin: Origin, reader: media.Reader, context: Context) -> None:
-    before = job.frames.origin()
-    if before and before.identity == origin.identity and before.state == "complete":
-        origin = before
-        if not set(range(1, len(before.shown.pts) + 1)) - set(job.frames.numbers()):
+def _split(
+    job: Job, origin: Origin, reader: media.Reader, context: Context, before: Callable[[Job, int], None]
+) -> None:
+    known = job.frames.origin()
+    if known and known.identity == origin.identity and known.state == "complete":
+        origin = known
+        if not set(range(1, len(known.shown.pts) + 1)) - set(job.frames.numbers()):
             context.progress.detail(f"{job.name} is split already")
             return
     else:
-        _clear(job, before, origin)
+        before(job, max(origin.width, origin.height))
+        _clear(job, known, origin)
     _check_space(job, origin, reader, context.options.png)
     _write_frames(job, origin, reader, context)
 

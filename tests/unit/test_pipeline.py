@@ -51,9 +51,11 @@ def unbridged(options: Options, name: str, times: object) -> list[tuple[int, int
     assert isinstance(times, list)
     job = Job(name, options.input, options.output)
     numbers = range(1, len(times) + 1)
-    looked = [n for n in numbers if job.evidence.has("fast.7", n)]
+    [detector] = job.evidence.detectors()
+    looked = [n for n in numbers if job.evidence.has(detector, n)]
+    assert len(looked) >= len(numbers) / 2
     strong = {n: [] for n in numbers} | {
-        n: [d.box for d in job.evidence.seen_by("fast.7", n) if d.score >= STRONG] for n in looked
+        n: [d.box for d in job.evidence.seen_by(detector, n) if d.score >= STRONG] for n in looked
     }
     hidden = {n: [region.box for region in job.solution.regions(n)] for n in numbers}
     found = []

@@ -3,6 +3,7 @@
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import numpy as np
 import pytest
 
 from conftest import moving_face, pictures, play, write_clip
-from faceblur import images, media
+from faceblur import detectors, images, media, weights
 from faceblur.context import Context
-from faceblur.errors import IncompleteError, Interrupted, OutputError, SourceError
+from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError, SourceError
 from faceblur.job import Job
 from faceblur.job.frames import Frames
-from faceblur.pipeline import run
+from faceblur.pipeline import clean, run
 from faceblur.progress import Progress
 from faceblur.split import split
 
@@ -247,6 +248,36 @@ def test_a_disk_too_small_is_noticed_before_it_fills(
     with pytest.raises(OutputError, match=r"need about 118 kB and .* has 5\.0 kB free; free some space"):
         split(clip, context())
     assert not list(tmp_path.rglob("*.png"))
+
+
+def test_what_the_detectors_lack_is_told_before_any_frame_is_written(
+    clip: Path, tmp_path: Path, context: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(weights.TABLE, "yunet", replace(weights.TABLE["yunet"], urls=(), wheel=""))
+    with pytest.raises(MissingError, match="the weights of"):
+        run(clip, context(detector="yunet", weights=(tmp_path / "weights",)))
+    assert not list(context().options.input.glob("clip/frame_*"))
+
+
+def test_a_detector_that_cannot_run_is_told_before_any_frame_is_written(
+    clip: Path, context: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MissingError("this detector needs more packages")
+
+    monkeypatch.setattr(detectors, "create", refuse)
+    with pytest.raises(MissingError, match="more packages"):
+        run(clip, context())
+    assert not list(context().options.input.glob("clip/frame_*"))
+
+
+def test_frames_are_written_again_without_the_detectors_that_saw_them(
+    clip: Path, context: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(clip, context())
+    clean(Job("clip", context().options.input, context().options.output), "frames")
+    monkeypatch.setattr(detectors, "create", None)
+    run(clip, context())
 
 
 def test_raw_frames_are_known_to_need_more_room(clip: Path, context: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
