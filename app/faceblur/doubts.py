@@ -12,10 +12,11 @@ from faceblur.job import DirectJob, Job
 from faceblur.media import UNKNOWN
 from faceblur.plan import FORMAT, naming
 
-_CELL = (240, 240)  # width and height of a picture in the sheet, without its caption
-_COLUMNS = 6
+_CELL = (320, 320)  # width and height of a picture in the sheet, without its caption
+_COLUMNS = 5
 _MOST = 1000  # pictures in a sheet: more rows a .jpg cannot have
-_AROUND = 1.0  # how much of the frame is shown around a doubtful box, as a share of it on each side
+_AROUND = 0.25  # how much of the frame is shown around a doubtful box, as a share of it on each side, at least
+_LEAST = 0.1  # share of the frame's longer side that is shown at least: a tiny face alone tells nobody what it is
 
 
 def ranked(job: Job, limit: int | None = None) -> list[Json]:
@@ -37,7 +38,8 @@ def lines(doubts: Sequence[Json]) -> Iterator[str]:
 def sheet(job: Job, doubts: Sequence[Json], path: Path) -> None:
     """A picture of pictures: the place of each doubt in the untouched frame, in order. It shows the faces.
 
-    Black for a frame that the job does not have, which a decision may name; IncompleteError for one that it lost.
+    The place is outlined red, and what is hidden yellow: a face in the one and in none of the others can be seen. Black
+    for a frame that the job does not have, which a decision may name; IncompleteError for one that it lost.
     """
     images.ending(path)
     if len(doubts) > _MOST:
@@ -50,8 +52,9 @@ def sheet(job: Job, doubts: Sequence[Json], path: Path) -> None:
     cells: dict[int, images.Image] = {}
     absent: list[tuple[int, images.Image | None]] = [(number, None) for number in places if number not in numbers]
     for number, frame in chain(absent, _frames(job, sorted(set(places).intersection(numbers)), path)):
+        regions = () if frame is None else job.solution.regions(number)
         for place in places[number]:
-            cells[place] = _cell(frame, place + 1, doubts[place])
+            cells[place] = _cell(frame, place + 1, doubts[place], [region.box for region in regions])
     picture = overlay.tiled([cells[place] for place in sorted(cells)], _COLUMNS)
     files.write(path, images.encode_as(picture, path))
 
@@ -70,9 +73,13 @@ def _frames(job: Job, numbers: Sequence[int], path: Path) -> Iterator[tuple[int,
         yield number, images.plain(images.read(job.frames.path(number)), origin.video.colour[2] if origin else UNKNOWN)
 
 
-def _cell(frame: images.Image | None, place: int, doubt: Json) -> images.Image:
+def _cell(frame: images.Image | None, place: int, doubt: Json, hidden: Sequence[Box]) -> images.Image:
     caption = (f"{place}  frame {doubt['frame']}  {clock(doubt['time_s'])}", doubt["reason"])
-    return overlay.cell(frame, Box.from_json(doubt["box"]), caption, _CELL, _AROUND)
+    box, around = Box.from_json(doubt["box"]), _AROUND
+    if frame is not None and box.area:
+        wanted = _LEAST * max(frame.shape[:2]) / max(box.width, box.height)
+        around = max(around, (wanted - 1) / 2)
+    return overlay.cell(frame, box, caption, _CELL, around, others=hidden)
 
 
 def clock(seconds: float) -> str:

@@ -11,14 +11,14 @@ import pytest
 from conftest import picture, write_clip
 from faceblur import doubts, images
 from faceblur.context import Context
-from faceblur.domain import Box, Doubt
+from faceblur.domain import Box, Doubt, Region
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.pipeline import blur, clean, split
 from faceblur.temporal import Solved
 
 Make = Callable[..., Context]
-CELL = (318, 240)  # height with its caption, and width
+CELL = (398, 320)  # height with its caption, and width
 COLOURS = [(0, 0, 200), (0, 200, 200), (200, 0, 200), (200, 200, 0)]
 
 
@@ -54,8 +54,8 @@ def drawn(job: Job, path: Path, limit: int | None = None) -> list[tuple[int, ...
     doubts.sheet(job, ranked, path)
     sheet = cv2.imread(str(path))
     assert sheet is not None
-    places = [divmod(place, 6) for place in range(len(ranked))]
-    return [tuple(sheet[row * CELL[0] + 120, column * CELL[1] + 120].tolist()) for row, column in places]
+    places = [divmod(place, 5) for place in range(len(ranked))]
+    return [tuple(sheet[row * CELL[0] + 160, column * CELL[1] + 160].tolist()) for row, column in places]
 
 
 # Lines
@@ -124,7 +124,7 @@ def test_a_sheet_may_be_a_jpg(job: Job, tmp_path: Path) -> None:
 def test_a_sheet_goes_on_in_the_next_row(job: Job, tmp_path: Path) -> None:
     solve(job, [doubt(n % 4 + 1, 0.9 - n / 100) for n in range(8)])
     assert drawn(job, tmp_path / "sheet.png") == COLOURS * 2
-    assert images.size(tmp_path / "sheet.png") == (6 * CELL[1], 2 * CELL[0])
+    assert images.size(tmp_path / "sheet.png") == (5 * CELL[1], 2 * CELL[0])
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,29 @@ def test_a_sheet_shows_a_box_of_any_kind(job: Job, tmp_path: Path, box: Box) -> 
     solve(job, [doubt(3, 0.9, box)])
     doubts.sheet(job, doubts.ranked(job), tmp_path / "sheet.png")
     assert (images.read(tmp_path / "sheet.png")[: CELL[1]] == COLOURS[2]).all(axis=2).any()
+
+
+def test_a_sheet_shows_what_is_hidden_there(job: Job, tmp_path: Path) -> None:
+    plan = job.plan()
+    assert plan
+    hidden = Region(Box(44, 28, 52, 36), "face", "detection", 1.0)
+    solution = [Solved(number, (hidden,) if number == 2 else ()) for number in plan.numbers]
+    job.solution.write(plan, solution, job.solution.inputs(plan, ""), [doubt(2, 0.9), doubt(3, 0.8)])
+    doubts.sheet(job, doubts.ranked(job), tmp_path / "sheet.png")
+    sheet = images.read(tmp_path / "sheet.png")
+    yellow = (sheet[: CELL[1], :, 0] < 60) & (sheet[: CELL[1], :, 1] > 200) & (sheet[: CELL[1], :, 2] > 200)
+    assert [bool(yellow[:, k * CELL[1] : (k + 1) * CELL[1]].any()) for k in range(2)] == [True, False]
+
+
+def test_around_a_tiny_place_a_tenth_of_the_frame_is_shown(tmp_path: Path, context: Make) -> None:
+    frame = np.full((640, 960, 3), 40, dtype=np.uint8)
+    frame[:, 480 - 40 : 480 + 40] = 200
+    job = split(write_clip(tmp_path / "input" / "clip.mp4", [frame] * 2), context())
+    blur(job, context())
+    solve(job, [doubt(2, 0.9, Box(478, 318, 482, 322))])
+    doubts.sheet(job, doubts.ranked(job), tmp_path / "sheet.png")
+    row = images.read(tmp_path / "sheet.png")[20, : CELL[1], 0]
+    assert (row > 120).mean() == pytest.approx(80 / 96, abs=0.03)
 
 
 def test_each_frame_is_read_once(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,8 +27,8 @@ _LARGE = 0.15  # share of the picture
 _SHOWS = 0.1  # share of a box that must lie beside what is hidden for anything to be seen there
 _NEAR = 0.5  # distance, in sizes, below which two chains are about one place
 _AGAIN = 0.5  # logarithm of the ratio of two sizes below which they are alike
-_BESIDE = 1.25  # distance in sizes, in x and in y, up to which moments are looked at together
-_UNLIKE = 0.7  # logarithm of the ratio of two sizes up to which they are: in one picture both can be made out
+_BESIDE = 4.0  # distance in sizes, in x and in y, up to which moments are looked at together: in one picture of them
+_UNLIKE = 0.7  # logarithm of the ratio of two sizes up to which they are: both can be made out there
 _WHILE = 15.0  # units of time up to which they are
 
 

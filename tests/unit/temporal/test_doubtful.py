@@ -16,6 +16,7 @@ DEFAULT = Settings()
 WEAK = 0.1
 A_LITTLE = "looks a little like a face"
 X, Y = 640, 360  # the middle of the picture
+APART = 145  # px between two faces of 40 px that are looked at together, when one of them is in the middle
 
 
 def face(x: float, y: float, score: float = 0.999, size: float = 40) -> Detection:
@@ -155,8 +156,8 @@ def at(places: Iterable[tuple[int, Detection]], count: int = 60) -> list[list[De
 
 
 def test_what_lies_side_by_side_is_one_doubt_around_all_of_it() -> None:
-    [doubt] = doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 50, Y, WEAK))]))
-    assert (doubt.reason, doubt.box) == (f"{A_LITTLE} (and 1 more beside it)", Box(X - 20, Y - 20, X + 70, Y + 20))
+    [doubt] = doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 160, Y, WEAK))]))
+    assert (doubt.reason, doubt.box) == (f"{A_LITTLE} (and 1 more beside it)", Box(X - 20, Y - 20, X + 180, Y + 20))
 
 
 def test_it_weighs_as_much_as_that_any_of_it_is_a_face() -> None:
@@ -166,7 +167,7 @@ def test_it_weighs_as_much_as_that_any_of_it_is_a_face() -> None:
 
 
 def test_what_lies_further_apart_is_told_each() -> None:
-    assert reasons(doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 51, Y, WEAK))]))) == [A_LITTLE] * 2
+    assert reasons(doubts(at([(15, face(X, Y, WEAK)), (15, face(X + 161, Y, WEAK))]))) == [A_LITTLE] * 2
 
 
 def test_what_is_twice_as_large_is_told_for_itself() -> None:
@@ -180,15 +181,15 @@ def test_what_is_seen_within_half_a_second_is_told_together() -> None:
 
 
 def test_in_a_row_each_is_told_once_and_the_larger_group_weighs_more() -> None:
-    found = doubts(at((15, face(X + 45 * k, Y, WEAK)) for k in range(5)))
+    found = doubts(at((15, face(100 + APART * k, Y, WEAK)) for k in range(5)))
     assert sorted(reasons(found)) == [f"{A_LITTLE} (and {n} more beside it)" for n in (1, 2)]
-    assert max(found, key=lambda doubt: doubt.weight).box == Box(X - 20, Y - 20, X + 110, Y + 20)
+    assert max(found, key=lambda doubt: doubt.weight).box == Box(80, Y - 20, 120 + 2 * APART, Y + 20)
 
 
 def test_what_is_in_one_group_counts_for_no_other() -> None:
-    row = [(15, face(X + 45 * k, Y, WEAK if k < 5 else 0.09)) for k in (0, 1, 2, 3, 5)]
-    *_, last = doubts(at([*row, (15, face(X + 45 * 4, Y, 0.09))]))
-    assert last.box == Box(X + 45 * 3 - 20, Y - 20, X + 45 * 5 + 20, Y + 20)
+    row = [(15, face(100 + APART * k, Y, WEAK if k < 5 else 0.09)) for k in (0, 1, 2, 3, 5)]
+    *_, last = doubts(at([*row, (15, face(100 + APART * 4, Y, 0.09))]))
+    assert last.box == Box(80 + APART * 3, Y - 20, 120 + APART * 5, Y + 20)
 
 
 def test_under_a_moving_camera_all_is_shown_where_it_lies_in_one_frame() -> None:
