@@ -16,7 +16,7 @@ from pathlib import Path
 from faceblur import files
 from faceblur.claims import claim
 from faceblur.download import Refused, Tell, download, length, part_of, sha256_of
-from faceblur.errors import MissingError, OutputError
+from faceblur.errors import MissingError, OutputError, UsageError
 
 _PATIENCE_S = 0.2  # between two looks at how far another process is
 _FREE = re.compile(r"(MIT|BSD|Apache|ISC|CC0|public domain)\b", re.IGNORECASE)
@@ -184,9 +184,9 @@ TABLE = {
 
 
 def entry(name: str) -> Weights:
-    """The row of the table for `name`; MissingError when there is none."""
+    """The row of the table for `name`; UsageError when there is none."""
     if name not in TABLE:
-        raise MissingError(f"no weights are called {name!r}; there are: {', '.join(sorted(TABLE))}")
+        raise UsageError(f"no weights are called {name!r}; there are: {', '.join(sorted(TABLE))}")
     return TABLE[name]
 
 

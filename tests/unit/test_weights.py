@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from faceblur import weights
-from faceblur.errors import MissingError, OutputError
+from faceblur.errors import MissingError, OutputError, UsageError
 from faceblur.weights import TABLE, Weights
 from servers import Server
 
@@ -67,7 +67,7 @@ def test_every_row_names_its_licence(name: str) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(MissingError, match=r"'magic'; there are: .*centerface, .*yunet"):
+    with pytest.raises(UsageError, match=r"'magic'; there are: .*centerface, .*yunet"):
         weights.entry("magic")
 
 
