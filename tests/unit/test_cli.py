@@ -334,7 +334,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(20):
         frame = picture(192, 128, [(88, 56, 104, 72)] if number >= 10 else [], seed=1)
         if number == 4:
-            frame[20:36, 140:156] = (255, 0, 0)  # of score 0.1
+            frame[20:36, 172:188] = (255, 0, 0)  # of score 0.1, far from the other
         frames.append(frame)
     write_clip(folder / "input/odd.mp4", frames)
     assert faceblur("run", "input/odd.mp4", cwd=folder).returncode == 0
@@ -386,8 +386,8 @@ def test_doubts_are_drawn_into_a_sheet(doubtful: Path, name: str) -> None:
     assert len(done.stdout.splitlines()) == 2
     sheet = cv2.imread(str(doubtful / name))
     assert sheet is not None
-    assert sheet[120, 120].argmax() == 0, "the weak face is blue"
-    assert sheet[120, 240 + 120].argmax() == 1, "the sure one is green"
+    assert sheet[160, 160].argmax() == 0, "the weak face is blue"
+    assert sheet[160, 320 + 160].argmax() == 1, "the sure one is green"
 
 
 def test_a_sheet_of_another_kind_exits_2_before_anything_else(clip: Path, tmp_path: Path) -> None:
