@@ -69,6 +69,16 @@ def amount(size: int) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
+def check_writable(path: Path) -> None:
+    """OutputError when the file system will refuse to write `path`, as far as that can be told without writing."""
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    code = 0 if folder.is_dir() else errno.ENOTDIR
+    if code or not os.access(folder, os.W_OK):
+        raise output_error(path, OSError(code or errno.EACCES, os.strerror(code or errno.EACCES)))
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where they are missing. Raises OutputError."""
     try:

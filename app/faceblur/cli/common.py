@@ -216,20 +216,37 @@ def jobs_named(context: "Context", names: Sequence[str], *, empty: bool = False,
     return found
 
 
+class Failures:
+    """Failures that do not keep the rest: each is told at once, and its code is the exit code (1 where they differ)."""
+
+    def __init__(self) -> None:
+        self._codes: set[int] = set()
+
+    def tell(self, error: FaceblurError) -> None:
+        self._codes.add(error.exit_code)
+        complain(error)
+
+    def each(self, items: Iterable[T], do: Callable[[T], Any]) -> None:
+        """Do something for each, whatever fails."""
+        for item in items:
+            try:
+                do(item)
+            except Interrupted:
+                raise
+            except FaceblurError as error:
+                self.tell(error)
+
+    def leave(self) -> None:
+        """End the command, if anything failed."""
+        if self._codes:
+            raise click.exceptions.Exit(self._codes.pop() if len(self._codes) == 1 else 1)
+
+
 def each(context: "Context", items: Iterable[T], do: Callable[[T], Any]) -> None:
     """Do something for each; a failure does not keep the rest, and its code is the exit code (1 where they differ)."""
-    failures: list[FaceblurError] = []
-    for item in items:
-        try:
-            do(item)
-        except Interrupted:
-            raise
-        except FaceblurError as error:
-            failures.append(error)
-            complain(error)
-    if failures:
-        codes = {error.exit_code for error in failures}
-        raise click.exceptions.Exit(codes.pop() if len(codes) == 1 else 1)
+    failures = Failures()
+    failures.each(items, do)
+    failures.leave()
 
 
 def complain(error: FaceblurError, told: dict[str, Any] | None = None) -> None:

@@ -1,12 +1,14 @@
 """faceblur evaluate: how well faces are hidden, where it is known where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 
-from faceblur.cli.common import SOLVE, begin, option, options
+from faceblur.cli.common import SOLVE, Failures, begin, option, options
+from faceblur.errors import UsageError
 
 
 @click.group()
@@ -42,6 +44,7 @@ def evaluate_video(
 
     names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
+    _check_targets({"--plot": plot})
     labels = evaluation.Truth.read(truth)
     found = (
         [evaluation.leaks(source, redacted, labels)] if redacted else evaluation.video(source, labels, context, names)
@@ -85,15 +88,36 @@ def evaluate_photos(
 
     names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
-    results = evaluation.photos(folder, truth, context, names, limit)
-    if dump_:
-        evaluation.dump(dump_, results)
-    if plot:
-        evaluation.photo_plot(plot, results, context)
-    if misses_:
-        evaluation.misses(misses_, results, context)
+    _check_targets({"--dump": dump_, "--plot": plot}, {"--misses": misses_})
+    failures = Failures()
+    results = evaluation.photos(folder, truth, context, names, limit, failures.tell)
     facts = {"images": str(folder), "truth": str(truth), "results": [result.to_json() for result in results]}
     click.echo(json.dumps(facts) if json_ else "\n".join(evaluation.photo_lines(results)))
+    writers: list[tuple[Path | None, Callable[[Path], object]]] = [
+        (dump_, lambda path: evaluation.dump(path, results)),
+        (plot, lambda path: evaluation.photo_plot(path, results, context)),
+        (misses_, lambda path: evaluation.misses(path, results, context)),
+    ]
+    failures.each(writers, lambda writer: writer[1](writer[0]) if writer[0] else None)
+    failures.leave()
+
+
+def _check_targets(
+    asked_files: Mapping[str, Path | None], asked_folders: Mapping[str, Path | None] = MappingProxyType({})
+) -> None:
+    """UsageError or OutputError for what cannot be written, by its option: told before hours of detection."""
+    from faceblur import files
+
+    for name, path in asked_files.items():
+        if path and path.is_dir():
+            raise UsageError(f"{name} {path} is a folder; it must be a file")
+        if path:
+            files.check_writable(path)
+    for name, path in asked_folders.items():
+        if path and path.exists() and not path.is_dir():
+            raise UsageError(f"{name} {path} is a file; it must be a folder")
+        if path:
+            files.check_writable(path / "sheet.png")
 
 
 def _names(detector: Sequence[str]) -> list[str]:

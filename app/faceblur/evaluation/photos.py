@@ -1,7 +1,7 @@
 """How well detectors find what is labelled in photographs, and how well it would be hidden in each photo by itself."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -197,13 +197,19 @@ class Result:
         return precision.Judged.together(parts)
 
 
-def photos(
-    folder: Path, truth: Path, context: Context, combinations: Sequence[str], limit: int | None = None
+def photos(  # noqa: PLR0917 - what the command line asks for
+    folder: Path,
+    truth: Path,
+    context: Context,
+    combinations: Sequence[str],
+    limit: int | None = None,
+    failed: Callable[[SourceError], None] | None = None,
 ) -> list[Result]:
     """What some combinations of detectors, such as "fast+yunet", make of the photos in a folder, one result each.
 
     Photos without labels are left out; `limit` takes that many, spread evenly. All look at a photo before anybody looks
-    at the next one, in turns, so that whatever else the machine does slows all alike.
+    at the next one, in turns, so that whatever else the machine does slows all alike. A photo that cannot be read is
+    left out, and `failed` is told why; without it, and where none can be read, SourceError.
     """
     names, labels = _labelled(folder, truth, context, limit)
     asked = {name: replace(context.options, detector=name, photos=True) for name in combinations}
@@ -215,16 +221,24 @@ def photos(
         models = {name: detectors.create(name, context.options.weights, threads=1) for name in members}
         for turn, name in enumerate(names):
             context.stop.check()
-            picture = photo(folder / name)
-            if not turn:
-                _look(models, picture, 0)  # the first time takes longer
-            faces[name] = labels[name].on(picture.shape[1], picture.shape[0])
-            said = _look(models, picture, turn)
-            for combination, chosen in options.items():
-                parts = [said[member] for member in chosen.members]
-                seen[combination][name] = _seen(picture, parts, faces[name], chosen)
+            try:
+                picture = photo(folder / name)
+            except SourceError as error:
+                if failed is None:
+                    raise
+                failed(error)
+            else:
+                if not faces:
+                    _look(models, picture, 0)  # the first time takes longer
+                faces[name] = labels[name].on(picture.shape[1], picture.shape[0])
+                said = _look(models, picture, turn)
+                for combination, chosen in options.items():
+                    parts = [said[member] for member in chosen.members]
+                    seen[combination][name] = _seen(picture, parts, faces[name], chosen)
             step.advance()
             context.progress.update(step)
+    if not faces:
+        raise SourceError(f"none of the {len(names)} photos in {folder} can be read")
     return [Result(name, folder, faces, seen[name], options[name]) for name in combinations]
 
 

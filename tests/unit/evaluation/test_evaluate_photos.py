@@ -197,6 +197,29 @@ def test_a_photo_that_cannot_be_read_is_named(data: bytes, album: Album, context
         only(album, context)
 
 
+@pytest.fixture
+def damaged(album: Album) -> Album:
+    """An album whose first and last photo cannot be read; a face of the one in between is not found."""
+    for name in ("a.png", "b.png", "c.png"):
+        album.add(name, [LEFT], [LEFT, RIGHT])
+    for name in ("a.png", "c.png"):
+        (album.folder / name).write_bytes(b"no picture")
+    return album
+
+
+def test_photos_that_cannot_be_read_are_told_of_and_left_out(damaged: Album, context: Callable[..., Context]) -> None:
+    told: list[SourceError] = []
+    [result] = evaluation.photos(damaged.folder, damaged.truth, context(), ["null"], failed=told.append)
+    assert [Path(str(error).split(" is not ")[0]).name for error in told] == ["a.png", "c.png"]
+    assert (list(result.seen), list(result.faces), result.covered().missed) == (["b.png"], ["b.png"], 0.5)
+
+
+def test_where_no_photo_can_be_read_there_is_no_result(damaged: Album, context: Callable[..., Context]) -> None:
+    (damaged.folder / "b.png").write_bytes(b"")
+    with pytest.raises(SourceError, match="none of the 3 photos"):
+        evaluation.photos(damaged.folder, damaged.truth, context(), ["null"], failed=lambda error: None)
+
+
 def test_photos_of_any_kind_are_read(tmp_path: Path) -> None:
     for ending in (".jpg", ".png", ".bmp", ".webp"):
         cv2.imwrite(str(tmp_path / f"a{ending}"), painted(LEFT))
@@ -336,6 +359,56 @@ def test_the_command_takes_what_a_photo_knows_of(results: list[Result], album: A
     done = faceblur("evaluate", "photos", "--images", album.folder, "--truth", album.truth, *more, cwd=tmp_path)
     assert done.stdout.splitlines()[3].startswith("null ")
     assert done.stderr == ""
+
+
+def test_the_command_measures_the_rest_of_photos_that_cannot_all_be_read(damaged: Album, tmp_path: Path) -> None:
+    more = ("--dump", "all.json", "--misses", "misses", "--progress", "none")
+    done = faceblur("evaluate", "photos", "--images", damaged.folder, "--truth", damaged.truth, *more, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (3, 2)
+    assert done.stdout.startswith("1 photos")
+    assert list(json.loads((tmp_path / "all.json").read_text())) == ["b.png"]
+    assert (tmp_path / "misses/null-01.png").is_file()
+
+
+TARGETS = {
+    "--dump": ("folder", 2, "--dump folder is a folder"),
+    "--plot": ("folder", 2, "--plot folder is a folder"),
+    "--misses": ("file", 2, "--misses file is a file"),
+    "--plot ": ("file/chart.png", 7, "cannot write file/chart.png"),
+    "--misses ": ("file/misses", 7, "cannot write file/misses"),
+}
+
+
+@pytest.mark.parametrize("option", TARGETS)
+def test_what_cannot_be_written_is_told_before_any_photo_is_looked_at(
+    option: str, damaged: Album, tmp_path: Path
+) -> None:
+    path, code, text = TARGETS[option]
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    arguments = ("--images", damaged.folder, "--truth", damaged.truth, option.strip(), path, "--progress", "none")
+    done = faceblur("evaluate", "photos", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    [line] = done.stderr.splitlines()  # and none about the photos
+    assert text in line
+
+
+def test_a_chart_may_go_into_a_folder_that_is_not_there_yet(album: Album, tmp_path: Path) -> None:
+    album.add("a.png", [LEFT])
+    more = ("--plot", "new/folder/chart.png", "--progress", "none")
+    done = faceblur("evaluate", "photos", "--images", album.folder, "--truth", album.truth, *more, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new/folder/chart.png").is_file()
+
+
+def test_the_figures_are_printed_even_if_what_is_asked_for_besides_cannot_be_written(
+    results: list[Result], album: Album, tmp_path: Path
+) -> None:
+    (tmp_path / "misses/null-01.png").mkdir(parents=True)  # in the way of the sheet
+    more = ("--misses", "misses", "--progress", "none")
+    done = faceblur("evaluate", "photos", "--images", album.folder, "--truth", album.truth, *more, cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (7, 1)
+    assert done.stdout.startswith("2 photos")
 
 
 @pytest.mark.parametrize(("labels", "code"), [(None, 3), ("nothing", 3), ("{}", 2)])
