@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -212,6 +212,7 @@ def photos(  # noqa: PLR0917 - what the command line asks for
     left out, and `failed` is told why; without it, and where none can be read, SourceError.
     """
     names, labels = _labelled(folder, truth, context, limit)
+    _check_sizes(folder, {name: labels[name] for name in names if labels[name].size}, context)
     asked = {name: replace(context.options, detector=name, photos=True) for name in combinations}
     options = {name: replace(context, options=o).equipped()[0].options for name, o in asked.items()}
     members = list(dict.fromkeys(member for o in options.values() for member in o.members))
@@ -279,6 +280,23 @@ def _labelled(folder: Path, truth: Path, context: Context, limit: int | None) ->
         context.progress.say(f"{len(found) - len(names)} of {len(found)} photos have no labels and are left out")
     count = min(limit or len(names), len(names))
     return [names[i * len(names) // count] for i in range(count)], labels
+
+
+def _check_sizes(folder: Path, stated: Mapping[str, Faces], context: Context) -> None:
+    """UsageError for the first photo that its labels are not about, before any detector looks at one.
+
+    The photos are decoded for it: what EXIF says of the size differs from what is looked at where a photo is turned.
+    """
+    if not stated:
+        return
+    with context.progress.step(folder.name, "check", len(stated)) as step:
+        for name, faces in stated.items():
+            context.stop.check()
+            with suppress(SourceError):  # told when it is its turn
+                height, width = photo(folder / name).shape[:2]
+                faces.check(name, width, height)
+            step.advance()
+            context.progress.update(step)
 
 
 @contextmanager

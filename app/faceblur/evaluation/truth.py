@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from faceblur import images
 from faceblur.domain import Box
-from faceblur.errors import SourceError
+from faceblur.errors import SourceError, UsageError
 
 ALL = "all"
 LEVELS = ("easy", "medium", "hard")  # of WIDER FACE; each holds the one before
@@ -32,24 +32,40 @@ class Faces:
 
     `sets` names the indices of the boxes that count, for "all" and where they are known "easy", "medium" and "hard";
     boxes in none of them, such as those too bad to judge, are ignored. Boxes are pixels of the picture as it is stored
-    upright, right and bottom exclusive; or shares of its width and height, where `relative`.
+    upright, right and bottom exclusive; or shares of its width and height, where `relative`. `size` is the picture's
+    width and height, where the labels state it.
     """
 
     boxes: tuple[Box, ...]
     sets: Mapping[str, frozenset[int]]
     relative: bool = False
+    size: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, boxes: Iterable[Box], ignored: Collection[int] = (), *, relative: bool = False) -> Self:
+    def of(
+        cls,
+        boxes: Iterable[Box],
+        ignored: Collection[int] = (),
+        *,
+        relative: bool = False,
+        size: tuple[int, int] | None = None,
+    ) -> Self:
         """All of some boxes but those whose indices are `ignored`. Boxes without an area are left out."""
         rows = [(box, index in ignored) for index, box in enumerate(boxes) if box.area > 0]
         counts = frozenset(index for index, (_, out) in enumerate(rows) if not out)
-        return cls(tuple(box for box, _ in rows), {ALL: counts}, relative)
+        return cls(tuple(box for box, _ in rows), {ALL: counts}, relative, size)
 
     @property
     def widest(self) -> str:
         """The set by which a detector is judged: "hard" where that is known, "all" elsewhere."""
         return LEVELS[-1] if LEVELS[-1] in self.sets else ALL
+
+    def check(self, photo: str, width: int, height: int) -> None:
+        """UsageError when the labels are about a picture of another size than a photo's, upright, in pixels."""
+        if self.size not in (None, (width, height)):
+            about, has = ("{}x{}".format(*size) for size in (self.size, (width, height)) if size)
+            wanted = "take the labels of these photos"
+            raise UsageError(f"the labels of {photo} are about {about} pixels, the photo has {has} upright: {wanted}")
 
     def on(self, width: int, height: int) -> Self:
         """The same in pixels of a picture of that size."""
@@ -57,6 +73,10 @@ class Faces:
             return self
         boxes = (Box(b.left * width, b.top * height, b.right * width, b.bottom * height) for b in self.boxes)
         return replace(self, boxes=tuple(boxes), relative=False)
+
+
+class _BadBoxError(ValueError):
+    """A box that says what cannot be; it names the line or the photo."""
 
 
 def read(path: Path, names: Collection[str]) -> dict[str, Faces]:
@@ -70,8 +90,14 @@ def read(path: Path, names: Collection[str]) -> dict[str, Faces]:
     except SourceError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ElementTree.ParseError, csv.Error) as error:
-        reason = " ".join(str(error).split()) or "it ends too early"
-        raise SourceError(f"{path} is not a file of labels ({type(error).__name__}: {reason})") from error
+        raise _no_labels(path, error) from error
+
+
+def _no_labels(path: Path, error: Exception) -> SourceError:
+    reason = " ".join(str(error).split()) or "it ends too early"
+    if isinstance(error, _BadBoxError):
+        return SourceError(f"{path}, {reason}")
+    return SourceError(f"{path} is not a file of labels ({type(error).__name__}: {reason})")
 
 
 def _reader(path: Path, names: Collection[str]) -> Callable[[], dict[str, Faces]]:
@@ -119,8 +145,7 @@ def _each(paths: Mapping[str, Path], one: Callable[[str], Faces]) -> dict[str, F
         try:
             labels[name] = one(_text(path))
         except (LookupError, TypeError, ValueError, AttributeError, ElementTree.ParseError) as error:
-            reason = " ".join(str(error).split())
-            raise SourceError(f"{path} is not a file of labels ({type(error).__name__}: {reason})") from error
+            raise _no_labels(path, error) from error
     return labels
 
 
@@ -137,7 +162,7 @@ def _wider_mat(folder: Path, names: Collection[str]) -> dict[str, Faces]:
             name = f"{event[0]}/{photo[0]}.jpg"
             if name in names:
                 rows = whole["face_bbx_list"][e, 0][p, 0]
-                boxes = tuple(_sized(*map(float, row)) for row in rows.tolist())
+                boxes = tuple(_sized(name, *map(float, row)) for row in rows.tolist())
                 valid = frozenset((whole["invalid_label_list"][e, 0][p, 0].ravel() == 0).nonzero()[0].tolist())
                 sets = {level: frozenset((lists[e, 0][p, 0].ravel() - 1).tolist()) for level, lists in levels.items()}
                 labels[name] = _counted(boxes, {ALL: valid} | sets)
@@ -158,14 +183,14 @@ def _mat(path: Path) -> Mapping[str, Any]:
 
 def _wider_text(text: str) -> Iterator[tuple[str, Faces]]:
     """WIDER FACE's wider_face_val_bbx_gt.txt: a name, how many faces, a line of each with left, top, width, height."""
-    rows = iter([line.strip() for line in text.splitlines() if line.strip()])
-    for name in rows:
-        count = int(next(rows, "no number"))
-        faces = [[float(v) for v in row.split()] for row in islice(rows, max(count, 1))]  # one of zeros for none
+    rows = _lines(text)
+    for _, name in rows:
+        count = int(next(rows, ("", "no number"))[1])
+        faces = [(at, [float(v) for v in row.split()]) for at, row in islice(rows, max(count, 1))]  # zeros for none
         if len(faces) < count:
             raise ValueError(f"{name} has {len(faces)} lines of {count}")
-        invalid = {i for i, face in enumerate(faces) if len(face) > _INVALID and face[_INVALID]}
-        yield name, Faces.of((_sized(*face[:4]) for face in faces[:count]), invalid)
+        invalid = {i for i, (_, face) in enumerate(faces) if len(face) > _INVALID and face[_INVALID]}
+        yield name, Faces.of((_sized(at, *face[:4]) for at, face in faces[:count]), invalid)
 
 
 # The project's own
@@ -173,33 +198,45 @@ def _wider_text(text: str) -> Iterator[tuple[str, Faces]]:
 
 def _plain(text: str) -> Iterator[tuple[str, Faces]]:
     """A line "# folder/name.jpg width height", and a line "left top right bottom" for each face."""
-    parts: list[tuple[str, list[Box]]] = []
-    for line in filter(None, map(str.strip, text.splitlines())):
+    parts: list[tuple[str, tuple[int, int] | None, list[Box]]] = []
+    for at, line in _lines(text):
         if line.startswith("#"):
             name, width, height = line[1:].strip().rsplit(maxsplit=2)
-            int(width), int(height)  # a name with blanks and no size would be cut
-            parts.append((name, []))
+            parts.append((name, _size(int(width), int(height)), []))  # a name with blanks and no size would be cut
         else:
-            parts[-1][1].append(_corners(line.split()))
-    for name, boxes in parts:
-        yield name, Faces.of(boxes)
+            parts[-1][2].append(_corners(at, line.split()))
+    for name, size, boxes in parts:
+        yield name, Faces.of(boxes, size=size)
 
 
 def _json(text: str) -> Iterator[tuple[str, Faces]]:
-    """{"folder/name.jpg": {"boxes": [[left, top, right, bottom], ...], "hard": [0-based indices that count], ...}}."""
+    """{"folder/name.jpg": {"boxes": [[left, top, right, bottom], ...], "hard": [0-based indices that count], ...}}.
+
+    With "width" and "height" of the picture, or without.
+    """
     for name, value in json.loads(text).items():
-        boxes = tuple(Box.from_json(box) for box in value["boxes"])
+        boxes = tuple(_corners(name, box) for box in value["boxes"])
         sets = {level: frozenset(map(int, value[level])) for level in LEVELS if level in value}
-        yield name, _counted(boxes, {ALL: frozenset(range(len(boxes)))} | sets)
+        size = _size(value.get("width"), value.get("height"))
+        yield name, replace(_counted(boxes, {ALL: frozenset(range(len(boxes)))} | sets), size=size)
 
 
 def _csv(text: str) -> Iterator[tuple[str, Faces]]:
-    """A row for each thing, with a header that names at least file, x, y (left, top), w and h in pixels."""
+    """A row for each thing, with a header that names at least file, x, y (left, top), w and h in pixels.
+
+    The picture's width and height are read where there are img_w and img_h.
+    """
     boxes: dict[str, list[Box]] = {}
-    for row in csv.DictReader(io.StringIO(text)):
-        boxes.setdefault(row["file"], []).append(_sized(*(float(row[key]) for key in ("x", "y", "w", "h"))))
+    sizes: dict[str, tuple[int, int] | None] = {}
+    rows = csv.DictReader(io.StringIO(text))
+    for row in rows:
+        name, at = row["file"], f"line {rows.line_num}"
+        boxes.setdefault(name, []).append(_sized(at, *(float(row[key]) for key in ("x", "y", "w", "h"))))
+        size = _size(row.get("img_w"), row.get("img_h"))
+        if sizes.setdefault(name, size) != size:
+            raise _BadBoxError(f"{at}: {name} has another size than in the lines before")
     for name, found in boxes.items():
-        yield name, Faces.of(found)
+        yield name, Faces.of(found, size=sizes[name])
 
 
 # Others', a file for each photo
@@ -207,22 +244,37 @@ def _csv(text: str) -> Iterator[tuple[str, Faces]]:
 
 def _yolo(text: str) -> Faces:
     """A line for each thing: class, middle x, middle y, width and height as shares of the picture."""
-    rows = [[float(v) for v in line.split()] for line in text.splitlines() if line.strip()]
-    for row in rows:
+    rows = [(at, [float(v) for v in line.split()]) for at, line in _lines(text)]
+    for _, row in rows:
         if len(row) < 5 or not all(0 <= v <= 1 for v in row[1:5]):
             raise ValueError(f"{row} is not class, x, y, width and height from 0 to 1")
-    return Faces.of((_sized(x - w / 2, y - h / 2, w, h) for _, x, y, w, h, *_ in rows), relative=True)
+    boxes = (_sized(at, x - w / 2, y - h / 2, w, h) for at, (_, x, y, w, h, *_) in rows)
+    return Faces.of(boxes, relative=True)
 
 
 def _voc(text: str) -> Faces:
     """Pascal VOC's XML; pixels count from 1, right and bottom are inclusive. What is difficult is ignored."""
-    objects = ElementTree.fromstring(text).findall("object")
+    tree = ElementTree.fromstring(text)
+    objects = tree.findall("object")
     boxes = []
-    for thing in objects:
+    for number, thing in enumerate(objects, start=1):
         left, top, right, bottom = (thing.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax"))
-        boxes.append(_corners([left, top, right, bottom]))
+        boxes.append(_corners(f"object {number}", [left, top, right, bottom]))
     difficult = {i for i, thing in enumerate(objects) if (thing.findtext("difficult") or "0").strip() == "1"}
-    return Faces.of((Box(b.left - 1, b.top - 1, b.right, b.bottom) for b in boxes), difficult)
+    size = _size(tree.findtext("size/width"), tree.findtext("size/height"))
+    return Faces.of((Box(b.left - 1, b.top - 1, b.right, b.bottom) for b in boxes), difficult, size=size)
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """("line N", the line) of the lines that are not blank."""
+    stripped = ((f"line {number}", line.strip()) for number, line in enumerate(text.splitlines(), start=1))
+    return (pair for pair in stripped if pair[1])
+
+
+def _size(width: Any, height: Any) -> tuple[int, int] | None:
+    """A picture's size, where it is stated: some programs write 0 for one that they do not know."""
+    size = int(float(width or 0)), int(float(height or 0))
+    return size if min(size) > 0 else None
 
 
 def _counted(boxes: tuple[Box, ...], sets: Mapping[str, frozenset[int]]) -> Faces:
@@ -234,10 +286,15 @@ def _counted(boxes: tuple[Box, ...], sets: Mapping[str, frozenset[int]]) -> Face
     return Faces(boxes, {name: indices & solid for name, indices in sets.items()})
 
 
-def _sized(left: float, top: float, width: float, height: float) -> Box:
-    return Box.from_json([left, top, left + width, top + height])
+def _sized(at: str, left: float, top: float, width: float, height: float) -> Box:
+    return _corners(at, [left, top, left + width, top + height])
 
 
-def _corners(values: Sequence[Any]) -> Box:
+def _corners(at: str, values: Sequence[Any]) -> Box:
+    """A box, which may be empty; an error that says where it is when it is turned inside out."""
     left, top, right, bottom = values
-    return Box.from_json([left, top, right, bottom])
+    box = Box.from_json([left, top, right, bottom])
+    if box.width < 0 or box.height < 0:
+        corners = " ".join(f"{v:g}" for v in box.to_json())
+        raise _BadBoxError(f"{at}: the box {corners} (left, top, right, bottom) ends before it begins")
+    return box

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from test_cli import faceblur
 
 from conftest import picture
@@ -21,6 +22,7 @@ from faceblur.progress import Progress, Step
 Corners = tuple[int, int, int, int]
 LEFT, RIGHT = (20, 20, 40, 40), (100, 20, 120, 40)
 WIDTH, HEIGHT = 160, 96
+ORIENTATION = 0x0112  # of EXIF
 HIDDEN_PX = 28  # of 20: a margin of 3 px on each side, and the pixel that its end touches
 
 
@@ -187,6 +189,31 @@ def test_labels_of_other_photos_are_refused(album: Album, context: Callable[...,
         evaluation.photos(tmp_path / "other", album.truth, context(), ["null"])
     with pytest.raises(SourceError, match="not a folder"):
         evaluation.photos(tmp_path / "nowhere", album.truth, context(), ["null"])
+
+
+def test_labels_of_a_picture_of_another_size_are_refused_before_anything_is_looked_at(
+    album: Album, context: Callable[..., Context], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        album.add(name, [LEFT])
+    truth = tmp_path / "labels.txt"
+    truth.write_text(f"# a.png {WIDTH} {HEIGHT}\n1 1 9 9\n# b.png {WIDTH} {HEIGHT + 1}\n")
+    monkeypatch.setattr("faceblur.detectors.create", lambda *_, **__: pytest.fail("a detector was made"))
+    with pytest.raises(UsageError, match=rf"b\.png are about {WIDTH}x{HEIGHT + 1} .* has {WIDTH}x{HEIGHT}"):
+        evaluation.photos(album.folder, truth, context(), ["null"])
+
+
+def test_the_size_that_labels_state_is_that_of_the_upright_photo(
+    album: Album, context: Callable[..., Context], tmp_path: Path
+) -> None:
+    album.folder.mkdir()
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6  # a quarter turn
+    Image.fromarray(painted(LEFT)).save(album.folder / "a.jpg", exif=turned)
+    truth = tmp_path / "labels.txt"
+    truth.write_text(f"# a.jpg {HEIGHT} {WIDTH}\n1 1 9 9\n")
+    [result] = evaluation.photos(album.folder, truth, context(), ["null"])
+    assert (result.seen["a.jpg"].width, result.seen["a.jpg"].height) == (HEIGHT, WIDTH)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture"])

@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from faceblur.domain import Box
-from faceblur.errors import SourceError
+from faceblur.errors import SourceError, UsageError
 from faceblur.evaluation.truth import ALL, Faces, read
 
 NAME = "0--Parade/a.jpg"
@@ -117,6 +117,67 @@ def test_files_beside_that_no_photo_is_called_after_are_not_read(tmp_path: Path)
     write(tmp_path / "classes.txt", "face\nplate\n")
     write(tmp_path / "a.txt", "0 0.5 0.5 0.1 0.1\n")
     assert list(read(tmp_path, {"a.jpg", "b.jpg"})) == ["a.jpg"]
+
+
+# The picture's size
+
+
+SIZED = {
+    "labels.txt": PLAIN,
+    "labels.csv": CSV,
+    "labels.json": json.dumps({NAME: {"boxes": [], "width": 100, "height": 200}}),
+    "voc/0--Parade/a.xml": f"<annotation><size><width>100</width><height>200</height></size>{VOC}</annotation>",
+}
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_labels_that_state_the_size_of_another_picture_are_refused(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / name, SIZED[name])
+    faces = read(path.parents[1] if "/" in name else path, {NAME})[NAME]
+    faces.check(NAME, 100, 200)
+    with pytest.raises(UsageError, match=f"{NAME} are about 100x200 pixels, the photo has 200x100"):
+        faces.check(NAME, 200, 100)
+
+
+UNSIZED = {name: FILES[name] for name in FILES if name not in {"labels.txt", "labels.csv"}} | {
+    "labels.csv": f"file,x,y,w,h\n{NAME},10,20,20,30\n",
+    "blank.csv": f"file,img_w,img_h,x,y,w,h\n{NAME},,,10,20,20,30\n",
+    "zero/0--Parade/a.xml": f"<annotation><size><width>0</width><height>0</height></size>{VOC}</annotation>",
+}
+
+
+@pytest.mark.parametrize("name", UNSIZED)
+def test_labels_that_state_no_size_are_about_any_picture(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / name, UNSIZED[name])
+    faces = read(path.parents[1] if "/" in name else path, {NAME})[NAME]
+    assert faces.size is None
+    faces.check(NAME, 3, 5)
+
+
+def test_two_sizes_of_one_photo_are_a_source_error_that_names_the_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.csv", CSV.replace("100,200,40", "100,201,40"))
+    with pytest.raises(SourceError, match=r"labels\.csv, line 3: .* another size"):
+        read(path, {NAME})
+
+
+# What is no label
+
+
+REVERSED = {
+    "labels.txt": (PLAIN.replace("40 20 60 40", "60 20 40 40"), "line 3"),
+    "gt.txt": (WIDER.replace("40 20 20 20", "40 20 20 -20"), "line 4"),
+    "labels.csv": (CSV.replace("40,20,20,20", "40,20,-20,20"), "line 3"),
+    "labels.json": (JSON.replace("60, 40", "60, 10"), NAME),
+    "voc/0--Parade/a.xml": (f"<annotation>{VOC.replace('<xmax>60', '<xmax>6')}</annotation>", "object 2"),
+}
+
+
+@pytest.mark.parametrize("name", REVERSED)
+def test_a_reversed_box_is_a_source_error_that_names_the_file_and_the_place(name: str, tmp_path: Path) -> None:
+    text, place = REVERSED[name]
+    path = write(tmp_path / name, text)
+    with pytest.raises(SourceError, match=rf"{path.name}, {place}: the box .* ends before it begins"):
+        read(path.parents[1] if "/" in name else path, {NAME})
 
 
 BAD = {
