@@ -1,5 +1,6 @@
 """What detectors made of photos: as a table, a chart, a file of all detections, and sheets of what they missed."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -105,7 +106,12 @@ def dump(path: Path, results: Sequence[Result]) -> list[Path]:
 
 
 def misses(folder: Path, results: Sequence[Result], context: Context) -> list[Path]:
-    """Write sheets of every face that is not covered, the largest first, and say where. They show the faces."""
+    """Write sheets of every face that is not covered, the largest first, and say where. They show the faces.
+
+    Sheets of the same detectors that lie there already are removed: they are about other photos or other options.
+    """
+    for result in results:
+        _remove_sheets(folder, result.name)
     pages = [
         (r, start, r.missed()[start : start + _PAGE]) for r in results for start in range(0, len(r.missed()), _PAGE)
     ]
@@ -113,12 +119,22 @@ def misses(folder: Path, results: Sequence[Result], context: Context) -> list[Pa
     with context.progress.step(folder.name, "misses", len(pages)) as step:
         for result, start, part in pages:
             context.stop.check()
-            path = folder / f"{result.name}-{start // _PAGE + 1:02}.png"
+            path = folder / f"{result.name}-{start // _PAGE + 1:02}.png"  # as `_remove_sheets` knows them
             images.write(path, overlay.tiled(_cells(result, part), _COLUMNS))
             paths.append(path)
             step.advance()
             context.progress.update(step)
     return paths
+
+
+def _remove_sheets(folder: Path, detector: str) -> None:
+    ours = re.compile(re.escape(detector) + r"-\d{2,}\.png")
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if ours.fullmatch(path.name):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise files.output_error(path, error) from error
 
 
 def _cells(result: Result, missed: Sequence[tuple[str, int]]) -> list[images.Image]:

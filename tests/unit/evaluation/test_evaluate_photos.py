@@ -358,6 +358,27 @@ def test_misses_are_tiles_on_pages(
     assert ((tile == (0, 0, 255)).all(axis=2)).any()  # the face
 
 
+def test_older_sheets_of_the_same_detector_are_removed_and_nothing_else(
+    results: list[Result], tmp_path: Path, context: Callable[..., Context]
+) -> None:
+    kept = ["haar-02.png", "null+haar-02.png", "null-2.png", "null-02.jpg", "null-02.png.txt", "my-null-02.png"]
+    (tmp_path / "misses").mkdir()
+    for name in (*kept, "null-02.png", "null-117.png"):
+        (tmp_path / "misses" / name).touch()
+    evaluation.misses(tmp_path / "misses", results[:1], context())
+    assert sorted(path.name for path in (tmp_path / "misses").iterdir()) == sorted([*kept, "null-01.png"])
+
+
+def test_older_sheets_are_removed_where_nothing_is_missed_now(
+    album: Album, tmp_path: Path, context: Callable[..., Context]
+) -> None:
+    (tmp_path / "misses").mkdir()
+    (tmp_path / "misses/null-01.png").touch()
+    album.add("a.png", [LEFT])
+    evaluation.misses(tmp_path / "misses", [only(album, context)], context())
+    assert list((tmp_path / "misses").iterdir()) == []
+
+
 def test_without_a_miss_there_is_no_page(album: Album, tmp_path: Path, context: Callable[..., Context]) -> None:
     album.add("a.png", [LEFT])
     assert evaluation.misses(tmp_path / "misses", [only(album, context)], context()) == []
