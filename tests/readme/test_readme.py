@@ -77,6 +77,30 @@ def test_the_option_table_names_every_option_of_the_command_line() -> None:
     assert not [name for name in names - {"--version", "--help", "--watch"} if name not in text]
 
 
+def test_every_command_that_the_option_table_names_for_an_option_takes_it() -> None:
+    import click
+
+    from faceblur.cli import cli
+
+    takes: dict[str, set[str]] = {}
+    for name, command in cli.commands.items():
+        takes[name] = {o for p in command.params for o in p.opts}
+        for part, one in (command.commands if isinstance(command, click.Group) else {}).items():
+            takes[f"{name} {part}"] = {o for p in one.params for o in p.opts}
+    takes["evaluate"] = takes["evaluate video"] & takes["evaluate photos"]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| option | commands |")[2].partition("\n\n")[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:3] for line in table.splitlines() if line.startswith("| `--")]
+    named = [
+        (o, c.strip())
+        for options, commands in rows
+        for o in re.findall("--[a-z-]+", options)
+        for c in commands.split(",")
+        if c.strip() in takes
+    ]
+    assert len(named) > 60
+    assert not [(option, command) for option, command in named if option not in takes[command]]
+
+
 def test_the_exit_code_table_names_every_code() -> None:
     from faceblur import errors
 
