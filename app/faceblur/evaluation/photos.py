@@ -13,11 +13,11 @@ from statistics import fmean, median
 import cv2
 import numpy as np
 
-from faceblur import calibration, detectors, images, temporal
+from faceblur import calibration, detectors, images, stills, temporal
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.domain import Detection, Json, Region
-from faceblur.errors import SourceError, UsageError
+from faceblur.errors import FaceblurError, MissingError, SourceError, UsageError
 from faceblur.evaluation import precision
 from faceblur.evaluation.masks import Mask, mask, window
 from faceblur.evaluation.truth import ALL, LEVELS, Faces, read
@@ -27,7 +27,7 @@ from faceblur.temporal.tracks import belief
 
 HIDDEN = 0.7  # share of a face's box that must be hidden for the face to be covered
 SIZES_PX = (8, 12, 16, 24, 48, 96, inf)  # widths of faces
-_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+_BOXED = (*stills.KINDS["heic"], *stills.KINDS["avif"])  # OpenCV does not read them, or does not turn them upright
 _BASE = "centerface"  # whose time others are compared with
 
 
@@ -203,7 +203,7 @@ def photos(  # noqa: PLR0917 - what the command line asks for
     context: Context,
     combinations: Sequence[str],
     limit: int | None = None,
-    failed: Callable[[SourceError], None] | None = None,
+    failed: Callable[[FaceblurError], None] | None = None,
 ) -> list[Result]:
     """What some combinations of detectors, such as "fast+yunet", make of the photos in a folder, one result each.
 
@@ -224,7 +224,7 @@ def photos(  # noqa: PLR0917 - what the command line asks for
             context.stop.check()
             try:
                 picture = photo(folder / name)
-            except SourceError as error:
+            except (SourceError, MissingError) as error:
                 if failed is None:
                     raise
                 failed(error)
@@ -244,7 +244,13 @@ def photos(  # noqa: PLR0917 - what the command line asks for
 
 
 def photo(path: Path) -> images.Image:
-    """A photo as (H, W, 3) uint8 BGR, turned as its EXIF says; SourceError when it cannot be read."""
+    """A photo as (H, W, 3) uint8 BGR, turned as its EXIF says; SourceError when it cannot be read.
+
+    MissingError for HEIC without its package.
+    """
+    if path.suffix.lower() in _BOXED:
+        still = stills.read(path)
+        return images.plain(np.repeat(still.image, 3, axis=2) if still.grey else still.image)
     data = np.frombuffer(images.read_bytes(path), np.uint8)
     try:
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -270,7 +276,7 @@ def _labelled(folder: Path, truth: Path, context: Context, limit: int | None) ->
     """The names of the photos to look at, and their labels."""
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder of photos")
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in _ENDINGS and path.is_file())
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in stills.ENDINGS and path.is_file())
     found = sorted(path.relative_to(folder).as_posix() for path in paths)
     labels = read(truth, set(found))
     names = [name for name in found if name in labels]
@@ -292,7 +298,7 @@ def _check_sizes(folder: Path, stated: Mapping[str, Faces], context: Context) ->
     with context.progress.step(folder.name, "check", len(stated)) as step:
         for name, faces in stated.items():
             context.stop.check()
-            with suppress(SourceError):  # told when it is its turn
+            with suppress(SourceError, MissingError):  # told when it is its turn
                 height, width = photo(folder / name).shape[:2]
                 faces.check(name, width, height)
             step.advance()

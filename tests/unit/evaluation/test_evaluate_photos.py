@@ -14,7 +14,7 @@ from conftest import picture
 from faceblur import evaluation, images, temporal
 from faceblur.context import Context
 from faceblur.domain import Box, Detection
-from faceblur.errors import Interrupted, SourceError, UsageError
+from faceblur.errors import FaceblurError, Interrupted, SourceError, UsageError
 from faceblur.evaluation import Result
 from faceblur.evaluation.photos import _together, f1, photo, times
 from faceblur.progress import Progress, Step
@@ -235,7 +235,7 @@ def damaged(album: Album) -> Album:
 
 
 def test_photos_that_cannot_be_read_are_told_of_and_left_out(damaged: Album, context: Callable[..., Context]) -> None:
-    told: list[SourceError] = []
+    told: list[FaceblurError] = []
     [result] = evaluation.photos(damaged.folder, damaged.truth, context(), ["null"], failed=told.append)
     assert [Path(str(error).split(" is not ")[0]).name for error in told] == ["a.png", "c.png"]
     assert (list(result.seen), list(result.faces), result.covered().missed) == (["b.png"], ["b.png"], 0.5)
@@ -251,6 +251,25 @@ def test_photos_of_any_kind_are_read(tmp_path: Path) -> None:
     for ending in (".jpg", ".png", ".bmp", ".webp"):
         cv2.imwrite(str(tmp_path / f"a{ending}"), painted(LEFT))
         assert photo(tmp_path / f"a{ending}").shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("ending", [".tif", ".TIFF", ".gif", ".avif"])
+def test_photos_of_every_kind_that_run_takes_are_seen(
+    ending: str, album: Album, context: Callable[..., Context]
+) -> None:
+    album.folder.mkdir()
+    Image.fromarray(painted(LEFT)).save(album.folder / f"a{ending}")
+    album.truth.write_text(json.dumps({f"a{ending}": {"boxes": [LEFT]}}))
+    seen = only(album, context).seen[f"a{ending}"]
+    assert (seen.width, seen.height) == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_photos_of_any_kind_are_turned_upright(ending: str, tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[ORIENTATION] = 6
+    Image.fromarray(painted(LEFT)).save(tmp_path / f"a{ending}", exif=turned)
+    assert photo(tmp_path / f"a{ending}").shape == (WIDTH, HEIGHT, 3)
 
 
 # How it is done
