@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from math import inf
@@ -72,7 +72,8 @@ class Bin:
 class Result:
     """What one detector, or several together, made of all photos: `faces` and `seen` by the photo's name.
 
-    `options` say what it would hide of what it found.
+    `options` say what it would hide of what it found; `missing` which detectors could not be had, and what took their
+    place.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Result:
     faces: Mapping[str, Faces]
     seen: Mapping[str, Seen]
     options: Options
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def sets(self) -> list[str]:
@@ -168,6 +170,7 @@ class Result:
         at, found = self.operating
         middle, mean = self.milliseconds
         facts: Json = {"name": self.name, "photos": len(self.seen)}
+        facts |= {"detectors": list(self.options.members), "missing": dict(self.missing)}
         facts["faces"] = {name: self.number(name) for name in [*self.sets, *({ALL} - set(self.sets))]}
         facts["ap"] = {name: round(self.average(name), 4) for name in self.sets}
         facts |= {"map50": round(self.curve.area, 4), "precision": round(at, 4), "recall": round(found, 4)}
@@ -209,12 +212,13 @@ def photos(  # noqa: PLR0917 - what the command line asks for
 
     Photos without labels are left out; `limit` takes that many, spread evenly. All look at a photo before anybody looks
     at the next one, in turns, so that whatever else the machine does slows all alike. A photo that cannot be read is
-    left out, and `failed` is told why; without it, and where none can be read, SourceError.
+    left out, and `failed` is told why; without it, and where none can be read, SourceError. UsageError for labels that
+    are about a picture of another size.
     """
     names, labels = _labelled(folder, truth, context, limit)
-    _check_sizes(folder, {name: labels[name] for name in names if labels[name].size}, context)
     asked = {name: replace(context.options, detector=name, photos=True) for name in combinations}
-    options = {name: replace(context, options=o).equipped()[0].options for name, o in asked.items()}
+    equipped = {name: replace(context, options=o).equipped() for name, o in asked.items()}
+    options = {name: able.options for name, (able, _) in equipped.items()}
     members = list(dict.fromkeys(member for o in options.values() for member in o.members))
     faces: dict[str, Faces] = {}
     seen: dict[str, dict[str, Seen]] = {name: {} for name in combinations}
@@ -229,6 +233,7 @@ def photos(  # noqa: PLR0917 - what the command line asks for
                     raise
                 failed(error)
             else:
+                labels[name].check(name, picture.shape[1], picture.shape[0])
                 if not faces:
                     _look(models, picture, 0)  # the first time takes longer
                 faces[name] = labels[name].on(picture.shape[1], picture.shape[0])
@@ -240,7 +245,7 @@ def photos(  # noqa: PLR0917 - what the command line asks for
             context.progress.update(step)
     if not faces:
         raise SourceError(f"none of the {len(names)} photos in {folder} can be read")
-    return [Result(name, folder, faces, seen[name], options[name]) for name in combinations]
+    return [Result(name, folder, faces, seen[name], options[name], equipped[name][1]) for name in combinations]
 
 
 def photo(path: Path) -> images.Image:
@@ -286,23 +291,6 @@ def _labelled(folder: Path, truth: Path, context: Context, limit: int | None) ->
         context.progress.say(f"{len(found) - len(names)} of {len(found)} photos have no labels and are left out")
     count = min(limit or len(names), len(names))
     return [names[i * len(names) // count] for i in range(count)], labels
-
-
-def _check_sizes(folder: Path, stated: Mapping[str, Faces], context: Context) -> None:
-    """UsageError for the first photo that its labels are not about, before any detector looks at one.
-
-    The photos are decoded for it: what EXIF says of the size differs from what is looked at where a photo is turned.
-    """
-    if not stated:
-        return
-    with context.progress.step(folder.name, "check", len(stated)) as step:
-        for name, faces in stated.items():
-            context.stop.check()
-            with suppress(SourceError, MissingError):  # told when it is its turn
-                height, width = photo(folder / name).shape[:2]
-                faces.check(name, width, height)
-            step.advance()
-            context.progress.update(step)
 
 
 @contextmanager

@@ -21,7 +21,10 @@ _BEYOND = 2.5  # times what is most hidden for nothing at the threshold asked fo
 
 
 def photo_lines(results: Sequence[Result]) -> list[str]:
-    """Two tables, for people: how good each detector is, and which share of the faces of each width it misses."""
+    """Two tables, for people: how good each detector is, and which share of the faces of each width it misses.
+
+    Below them what took the place of detectors that could not be had: the figures are of that.
+    """
     whole, large = (f"covered ≥{width:g} px" for width in (SIZES_PX[0], SIZES_PX[-2]))
     sets = results[0].sets
     aps = [f"AP {name}" for name in sets] if len(sets) > 1 else ["AP"]
@@ -37,7 +40,9 @@ def photo_lines(results: Sequence[Result]) -> list[str]:
     sizes += [(r.name, *("-" if b.missed is None else f"{b.missed:.1%}" for b in r.bins)) for r in results]
     sizes.append(("faces", *(str(b.faces) for b in results[0].bins)))
     counted = ", ".join(f"{results[0].number(name)} {name}" for name in sets)
-    return [f"{len(results[0].seen)} photos; faces that count: {counted}", "", *table(good), "", *table(sizes)]
+    heading = f"{len(results[0].seen)} photos; faces that count: {counted}"
+    replaced = [f"{r.name}: {name} could not be had, {why}" for r in results for name, why in r.missing.items()]
+    return [heading, "", *table(good), "", *table(sizes), *[""][: len(replaced)], *replaced]
 
 
 def photo_plot(path: Path, results: Sequence[Result], context: Context) -> None:

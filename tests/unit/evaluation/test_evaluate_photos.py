@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from PIL import Image
 from test_cli import faceblur
 
 from conftest import picture
-from faceblur import evaluation, images, temporal
+from faceblur import detectors, evaluation, images, options, temporal, weights
 from faceblur.context import Context
 from faceblur.domain import Box, Detection
 from faceblur.errors import FaceblurError, Interrupted, SourceError, UsageError
@@ -191,16 +192,31 @@ def test_labels_of_other_photos_are_refused(album: Album, context: Callable[...,
         evaluation.photos(tmp_path / "nowhere", album.truth, context(), ["null"])
 
 
-def test_labels_of_a_picture_of_another_size_are_refused_before_anything_is_looked_at(
-    album: Album, context: Callable[..., Context], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_labels_of_a_picture_of_another_size_are_refused(
+    album: Album, context: Callable[..., Context], tmp_path: Path
 ) -> None:
     for name in ("a.png", "b.png"):
         album.add(name, [LEFT])
     truth = tmp_path / "labels.txt"
     truth.write_text(f"# a.png {WIDTH} {HEIGHT}\n1 1 9 9\n# b.png {WIDTH} {HEIGHT + 1}\n")
-    monkeypatch.setattr("faceblur.detectors.create", lambda *_, **__: pytest.fail("a detector was made"))
     with pytest.raises(UsageError, match=rf"b\.png are about {WIDTH}x{HEIGHT + 1} .* has {WIDTH}x{HEIGHT}"):
         evaluation.photos(album.folder, truth, context(), ["null"])
+
+
+def test_figures_of_what_took_a_detectors_place_say_so(
+    album: Album, context: Callable[..., Context], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    album.add("a.png", [LEFT])
+    for name in detectors.needs("fast.2"):
+        monkeypatch.setitem(weights.TABLE, name, replace(weights.TABLE[name], urls=(), wheel=""))
+    monkeypatch.setitem(options.SUBSTITUTES, "fast.2", "null")
+    made = context(weights=(tmp_path / "weights",))
+    one, other = evaluation.photos(album.folder, album.truth, made, ["null", "fast"])
+    assert (one.to_json()["detectors"], one.to_json()["missing"]) == (["null"], {})
+    assert (other.to_json()["name"], other.to_json()["detectors"]) == ("fast", ["null"])
+    assert list(other.to_json()["missing"]) == ["fast.2"]
+    told = [line for line in evaluation.photo_lines([one, other]) if "could not be had" in line]
+    assert [line.partition(" took")[0] for line in told] == ["fast: fast.2 could not be had, null"]
 
 
 def test_the_size_that_labels_state_is_that_of_the_upright_photo(
