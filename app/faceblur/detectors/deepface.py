@@ -9,6 +9,7 @@ yunet shrinks pictures to 640 px, ssd to 300 × 300, the yolos to 640 px and to 
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ _THRESHOLDS = (
 _SMALLEST = 64  # px
 _LONGEST = 10  # times as long as wide
 _INSTALL = "deepface werkzeug"
+_RETINAFACE = "retinaface.commons.weight_utils"  # to retina-face, which has its own, deepface.retinaface leaves it all
 _WHEELS = {"retinaface": "retina-face", "tf_keras": "tf-keras"}  # modules that are not called like what brings them
 
 
@@ -44,14 +46,16 @@ class DeepFace(OneByOne):
             cv2.setNumThreads(threads)
         os.environ.update(dict.fromkeys(_THRESHOLDS, str(FLOOR)))
         self._weights = weights
-        self._weight_utils = packages.load("deepface.commons.weight_utils", _INSTALL, threads)
+        self._weight_utils = [packages.load("deepface.commons.weight_utils", _INSTALL, threads)]
+        if find_spec("retinaface"):
+            self._weight_utils.append(packages.load(_RETINAFACE, "retina-face"))
         self._detector = self._made(name.partition(".")[2])
 
     def rows(self, image: Image) -> Rows:
         least = max(_SMALLEST, max(image.shape) // _LONGEST)
         down, across = (max(0, least - side) for side in image.shape[:2])
         image = cv2.copyMakeBorder(image, 0, down, 0, across, cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
-        with packages.ours(self._weight_utils, self._weights):  # centerface opens its file again for each picture
+        with self._ours():  # centerface opens its file again for each picture
             found = self._detector.detect_faces(image)
         rows = [
             [one.x, one.y, one.x + one.w, one.y + one.h, 1.0 if one.confidence is None else one.confidence]
@@ -64,12 +68,21 @@ class DeepFace(OneByOne):
     def _made(self, backend: str) -> Any:
         modeling = packages.load("deepface.modules.modeling", _INSTALL)
         try:
-            with packages.ours(self._weight_utils, self._weights):
-                return modeling.get_model_class("face_detector", backend)()
+            with self._ours():
+                with packages.quiet():  # some import TensorFlow
+                    made = modeling.get_model_class("face_detector", backend)
+                return made()
         except (AttributeError, ImportError, ValueError) as error:  # each says in its own way what is not installed
             module = str(error.name) if isinstance(error, ModuleNotFoundError) else ""
             missing = f"pip install {_WHEELS.get(module, module)}" if module else str(error)
             raise MissingError(f"{self.name} cannot be had: {missing}") from error
+
+    def _ours(self) -> ExitStack:
+        """Meanwhile neither deepface nor retina-face fetches anything."""
+        with ExitStack() as stack:
+            for module in self._weight_utils:
+                stack.enter_context(packages.ours(module, self._weights))
+            return stack.pop_all()
 
 
 def check(backend: str) -> None:

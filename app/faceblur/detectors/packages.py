@@ -24,7 +24,7 @@ def load(module: str, install: str, threads: int = 0) -> ModuleType:
     """
     _prepare_tensorflow(threads)
     try:
-        with _quiet():
+        with quiet():
             return importlib.import_module(module)
     except ImportError as error:
         raise MissingError(f"this detector needs more packages: pip install {install} ({error})") from error
@@ -68,7 +68,7 @@ def ours(weight_utils: ModuleType, folders: Sequence[Path]) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No warnings; nor what TensorFlow's libraries write to the standard error while they load, whatever one sets."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,13 +1,17 @@
 """Detectors in packages of others: what is missing is told in one line, and nothing is fetched behind one's back."""
 
+import importlib
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
-from faceblur import detectors
+from faceblur import detectors, weights
 from faceblur.detectors import packages
 from faceblur.detectors.base import FLOOR
 from faceblur.errors import FaceblurError, MissingError, UsageError
@@ -124,6 +128,30 @@ class TestDeepFace:
     def _needs_it(self) -> None:
         pytest.importorskip("deepface", reason="deepface is not installed")
 
+    @pytest.fixture
+    def without_network(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Neither a place to fetch weights from, nor weights in the home of the user."""
+        row = weights.TABLE["retinaface"]
+        monkeypatch.setitem(weights.TABLE, "retinaface", replace(row, urls=()))
+        monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path))
+        monkeypatch.setattr("requests.head", lambda *_, **__: pytest.fail("it went to fetch something"))
+
+    def on(self, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Lets retina-face, which remembers its engine and its model, start anew on this engine."""
+        backend = pytest.importorskip("retinaface.commons.backend_utils", reason="retina-face is not installed")
+        if engine == "tensorflow":
+            pytest.importorskip("tensorflow", reason="TensorFlow is not installed", exc_type=ImportError)
+            pytest.importorskip("tf_keras", reason="tf-keras is not installed")
+        monkeypatch.setenv("DEEPFACE_BACKEND_ENGINE", engine)
+        monkeypatch.setattr(backend, "_backend_engine", None)
+        for name in ("retinaface.RetinaFace", "deepface.models.face_detection.RetinaFace"):
+            package, _, last = name.rpartition(".")
+            parent = importlib.import_module(package)
+            monkeypatch.setitem(sys.modules, name, None)  # so that it is gone afterwards, too
+            monkeypatch.delitem(sys.modules, name)
+            monkeypatch.setattr(parent, last, None, raising=False)
+            monkeypatch.delattr(parent, last)
+
     def test_a_detector_that_it_does_not_have_is_refused_with_those_it_has(self) -> None:
         with pytest.raises(UsageError, match=r"no detector 'magic'; there are: .*opencv.*mtcnn"):
             detectors.resolve("deepface:magic")
@@ -152,6 +180,27 @@ class TestDeepFace:
         with pytest.raises(MissingError, match=r"deploy\.prototxt .*https://.*deploy\.prototxt") as caught:
             detectors.create("deepface.ssd", [tmp_path])
         assert str(tmp_path) in one_line(caught.value)
+
+    @pytest.mark.parametrize(("engine", "file"), [("tensorflow", "retinaface.h5"), ("onnx", "retinaface.onnx")])
+    def test_weights_that_retina_face_lacks_are_told_and_not_fetched(
+        self, without_network: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str, file: str
+    ) -> None:
+        self.on(engine, monkeypatch)
+        (folder := tmp_path / "weights").mkdir()
+        with pytest.raises(MissingError, match=re.escape(file)) as caught:
+            detectors.create("deepface.retinaface", [folder])
+        assert str(folder) in one_line(caught.value)
+        assert list(tmp_path.iterdir()) == [folder]
+
+    def test_retina_face_reads_the_file_that_faceblur_found(
+        self, without_network: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        read = []
+        self.on("onnx", monkeypatch)
+        monkeypatch.setattr("onnxruntime.InferenceSession", lambda path, **_: read.append(path) or MagicMock())
+        (tmp_path / "retinaface.onnx").touch()
+        detectors.create("deepface.retinaface", [tmp_path])
+        assert read == [str(tmp_path / "retinaface.onnx")]
 
     def test_what_it_finds_is_evidence_whatever_its_confidence_says(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
