@@ -61,7 +61,7 @@ def finish(job: Job, rendition: Rendition, context: Context) -> Path:
     if context.options.debug and not plan.debug:
         raise IncompleteError(f"{job.name} has no debug pictures: run blur --debug first")
     with context.alone(job.claim_path("assemble"), f"{job.name} is being assembled by another process; waiting"):
-        assembly = _Assembly(job, context, plan, output, report.facts(job, plan))
+        assembly = _Assembly(job, context, plan, output, report.facts(job, plan, context.options.weights))
         target = assembly.make("blurred", output.target())
         if context.options.debug:
             assembly.make("debug", output.usual("debug"))

@@ -1,13 +1,16 @@
 """What report.json says of a job: what was done to which source, with what, and how much came of it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
 from faceblur import detectors, weights
+from faceblur.detectors import packages
 from faceblur.domain import Json, Region
+from faceblur.download import sha256_of
 from faceblur.errors import FaceblurError, IncompleteError
 from faceblur.job import Job
 from faceblur.plan import Plan
@@ -17,10 +20,11 @@ _LOOKED_AT = 1000  # frames from which the hidden share is told, at most
 _SIDE = 320  # px of the longer side of the picture on which it is told
 
 
-def facts(job: Job, plan: Plan) -> Json:
+def facts(job: Job, plan: Plan, folders: Sequence[Path] = ()) -> Json:
     """All but the finished files and how long they took: the source, the options, the models, what is hidden.
 
-    IncompleteError before the first solve, or after one that did not come to its end.
+    In `folders` are the models that the table of weights does not know. IncompleteError before the first solve, or
+    after one that did not come to its end.
     """
     origin, solution = job.frames.origin(), job.solution.summary()
     if not solution:
@@ -36,7 +40,7 @@ def facts(job: Job, plan: Plan) -> Json:
         "moved": origin.moved if origin else 0,
         "frames": len(plan.numbers),
         "plan": plan.to_json(),
-        "models": {name: models(name) for name in sorted(plan.detectors)},
+        "models": {name: models(name, folders) for name in sorted(plan.detectors)},
         "doubts": solution["doubts"],
         "regions": solution["regions"],
     } | _hidden(job, plan)
@@ -51,13 +55,15 @@ def summary(report: Json) -> str:
     return f"{counted} hidden{of}{share}"
 
 
-def models(name: str) -> list[Json]:
-    """The files of weights that a detector goes by; none for those of another package."""
+def models(name: str, folders: Sequence[Path] = ()) -> list[Json]:
+    """The files of weights that a detector goes by; none for those of another package, and those not in `folders`."""
     try:
         rows = [weights.entry(file) for file in detectors.needs(name)]
+        others = [packages.find(file, folders, ()) for file in detectors.unlisted(name)]
     except FaceblurError:  # a detector of an older version, whose evidence still counts
         return []
-    return [{"file": row.file, "sha256": row.sha256} for row in rows]
+    known = {row.file: row.sha256 for row in rows} | {path.name: sha256_of(path) for path in others}
+    return [{"file": file, "sha256": sha256} for file, sha256 in known.items()]
 
 
 def _hidden(job: Job, plan: Plan) -> Json:

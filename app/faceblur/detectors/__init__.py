@@ -26,7 +26,10 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Where a detector's class is, what it finds, its settings, the weights it needs, and what its user must know."""
+    """Where a detector's class is, what it finds, its settings, the weights it needs, and what its user must know.
+
+    Of one that `picks`, the module's `unlisted` tells which file takes the place of the weights here, if any does.
+    """
 
     module: str
     factory: str
@@ -34,6 +37,7 @@ class Row:
     weights: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     notice: str = ""
+    picks: bool = False
 
 
 TABLE = {
@@ -61,7 +65,7 @@ TABLE = {
     "hyperlpr": Row("hyperlpr", "HyperLpr", kind="plate", weights=("hyperlpr",)),
     "haar-plate": Row("haar", "HaarPlate", kind="plate"),
     "mtcnn": Row("mtcnn", "MtCnn"),
-    "retinaface": Row("retinaface", "RetinaFace", weights=("retinaface",)),
+    "retinaface": Row("retinaface", "RetinaFace", weights=("retinaface",), picks=True),
     "null": Row("null", "Null"),
 }
 # Rows for many names: FAMILY.MEMBER, or FAMILY:MEMBER as a person may write. The module's `check` knows the members.
@@ -226,8 +230,14 @@ def exists(name: str) -> bool:
 
 
 def needs(name: str) -> list[str]:
-    """The weights that a detector needs."""
-    return sorted({file for spec in _members(name) for file in _row(spec.row).weights})
+    """The weights of the table that a detector needs."""
+    rows = [_row(spec.row) for spec in _members(name)]
+    return sorted({file for row in rows if not _unlisted(row) for file in row.weights})
+
+
+def unlisted(name: str) -> list[str]:
+    """The model files that a detector needs and the table of weights does not know, by their file names."""
+    return sorted({_unlisted(_row(spec.row)) for spec in _members(name)} - {""})
 
 
 def kind(name: str) -> str:
@@ -311,6 +321,10 @@ def _known(name: str) -> bool:
 
 def _row(name: str) -> Row:
     return TABLE.get(name) or FAMILIES[name.partition(".")[0]]
+
+
+def _unlisted(row: Row) -> str:
+    return str(_module(row).unlisted()) if row.picks else ""
 
 
 def _module(row: Row) -> ModuleType:

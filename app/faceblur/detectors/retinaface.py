@@ -9,6 +9,7 @@ pixels, compares boxes one by one, and takes a score that is no number for none.
 its weights could not be had.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,8 @@ from faceblur.images import Image
 _GRIDS = ((32, (512, 256)), (16, (128, 64)), (8, (32, 16)))
 _MIDDLE = 8  # px from the corner of a cell to the middle of its squares, whatever the stride
 _IOU = 0.4
-_ONNX = "retinaface.onnx"
+_ONNX = "retinaface.onnx"  # its makers name neither size nor digest
+_VARIABLE = "DEEPFACE_BACKEND_ENGINE"
 _INSTALL = "retina-face tensorflow tf-keras"
 
 Run = Callable[[Tensor], list[Tensor]]  # (1, H, W, 3) RGB -> for each grid scores, boxes and landmarks (1, h, w, C)
@@ -49,6 +51,14 @@ class RetinaFace(OneByOne):
         return nms(np.concatenate([_decode(scores[0], boxes[0], *grid) for grid, scores, boxes in grids]), _IOU)
 
 
+def unlisted() -> str:
+    """The file that is read in place of that in the table of weights, or nothing; UsageError for an unknown engine."""
+    try:
+        return _ONNX if _engine() == "onnx" else ""
+    except MissingError:  # told when the detector is made
+        return ""
+
+
 def _decode(scores: Tensor, boxes: Tensor, stride: int, sides: tuple[int, int]) -> Rows:
     """(N, 5) rows of one grid: scores (h, w, 2 + 2), both backgrounds first, and boxes (h, w, 2 · 4)."""
     scores = scores[:, :, len(sides) :]
@@ -62,15 +72,22 @@ def _decode(scores: Tensor, boxes: Tensor, stride: int, sides: tuple[int, int]) 
 
 
 def _engine() -> str:
-    """What the package would run on here."""
+    """What the package would run on here, which it remembers once it was asked."""
+    asked = os.environ.get(_VARIABLE, "").strip().lower()
+    if asked and asked not in _ENGINES:
+        raise _unknown(asked)
     choice = packages.load("retinaface.commons.backend_utils", "retina-face")
     try:
         engine = str(choice.get_backend_engine())
     except ValueError as error:
         raise MissingError(f"retinaface has nothing to run on: {error}") from error
     if engine not in _ENGINES:
-        raise UsageError(f"retinaface does not run on {engine}: set DEEPFACE_BACKEND_ENGINE to tensorflow or onnx")
+        raise _unknown(engine)
     return engine
+
+
+def _unknown(engine: str) -> UsageError:
+    return UsageError(f"retinaface does not run on {engine!r}: set {_VARIABLE} to {' or '.join(_ENGINES)}")
 
 
 def _tensorflow(weights: Sequence[Path], threads: int) -> Run:

@@ -14,11 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 from skimage import data
 
 from conftest import SHARED, picture
-from faceblur import detectors, weights
+from faceblur import detectors, report, weights
+from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.errors import MissingError, UsageError
 from faceblur.images import Image
-from faceblur.options import cache_folder
+from faceblur.options import Options, cache_folder
 
 STRIDES = (32, 16, 8)
 CHANNELS = (("scores", 4), ("boxes", 8), ("landmarks", 20))
@@ -212,10 +213,39 @@ def test_missing_weights_for_tensorflow_are_told_with_file_size_and_digest(
     assert str(tmp_path) in str(caught.value)
 
 
-def test_an_engine_that_is_none_is_told(engine: Callable[[str], None], tmp_path: Path) -> None:
-    engine("abacus")
-    with pytest.raises(MissingError, match="abacus"):
-        detectors.create("retinaface", [tmp_path])
+@pytest.mark.parametrize("name", ["abacus", "pytorch"])
+def test_an_engine_that_is_none_is_refused_with_the_variable_that_names_it(
+    engine: Callable[[str], None], tmp_path: Path, name: str
+) -> None:
+    engine(name)
+    for use in (lambda: detectors.create("retinaface", [tmp_path]), lambda: detectors.needs("retinaface")):
+        with pytest.raises(UsageError, match=f"^[^\n]*{name}[^\n]*DEEPFACE_BACKEND_ENGINE to tensorflow or onnx$"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "unlisted"), [("tensorflow", ["retinaface"], []), ("onnx", [], ["retinaface.onnx"])]
+)
+def test_what_is_needed_depends_on_the_engine(
+    engine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, name: str, listed: list[str], unlisted: list[str]
+) -> None:
+    monkeypatch.setattr("retinaface.commons.backend_utils.is_backend_available", lambda backend: True)
+    engine(name)
+    assert (detectors.needs("retinaface@flip"), detectors.unlisted("retinaface@flip")) == (listed, unlisted)
+
+
+def test_on_onnx_its_one_file_is_enough_and_named_in_the_report(
+    engine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("faceblur.weights.fetch", lambda name, *_: pytest.fail(f"it went to fetch {name}"))
+    engine("onnx")
+    onnx_network(file := tmp_path / "retinaface.onnx")
+    context, missing = Context(Options(detector="retinaface", weights=(tmp_path,))).equipped()
+    with context.detector("retinaface"):
+        pass
+    assert missing == {}
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert report.models("retinaface", [tmp_path]) == [{"file": "retinaface.onnx", "sha256": digest}]
 
 
 def test_an_engine_that_faceblur_does_not_know_is_refused(
