@@ -133,12 +133,15 @@ class Context:
         }  # their names hold this already
         return replace(self, options=replace(self.options, detector="+".join(members), **plain)), missing
 
-    def able(self, due: Callable[[str], bool], side: int) -> None:
-        """Raise now what would be raised once the detectors that are `due` look at frames of that longer side."""
+    def able(self, due: Callable[[str], bool], side: int, threads: int) -> None:
+        """Raise now what would be raised once the detectors that are `due` look at frames of that longer side.
+
+        `threads` is what they will be given then: in TensorFlow the first in a process decides for all.
+        """
         context, _ = self.equipped(due, side)
         for name in context.options.members:
             if due(name):
-                with context.detector(name):
+                with context.detector(name, threads):
                     pass
         context.unload()
 

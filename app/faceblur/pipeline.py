@@ -15,7 +15,7 @@ from faceblur.job import Job
 from faceblur.options import PRESETS, SUBSTITUTES, Options, stands_for
 from faceblur.profile import Profile
 from faceblur.split import split
-from faceblur.worker import blur
+from faceblur.worker import blur, threads
 
 __all__ = ["assemble", "blur", "clean", "run", "run_each", "run_source", "sources", "split"]
 
@@ -113,7 +113,11 @@ def open_job(source: Path, context: Context, called: str = "") -> Job:
     """
     if source.is_dir():
         return catalog.find_job(str(source), context.options.input, context.options.output)
-    return split(source, context, called, before=lambda job, side: context.able(lambda name: not job.knows(name), side))
+
+    def able(job: Job, side: int) -> None:
+        context.able(lambda name: not job.knows(name), side, threads(context.options))
+
+    return split(source, context, called, before=able)
 
 
 def clean(job: Job, what: str, detector: str | None = None) -> None:

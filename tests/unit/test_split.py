@@ -2,7 +2,7 @@
 
 import shutil
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from conftest import moving_face, pictures, play, write_clip
 from faceblur import detectors, images, media, weights
 from faceblur.context import Context
+from faceblur.detectors.base import Detector
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError, SourceError
 from faceblur.job import Job
 from faceblur.job.frames import Frames
@@ -269,6 +270,20 @@ def test_a_detector_that_cannot_run_is_told_before_any_frame_is_written(
     with pytest.raises(MissingError, match="more packages"):
         run(clip, context())
     assert not list(context().options.input.glob("clip/frame_*"))
+
+
+def test_a_detector_is_tried_with_the_threads_that_it_will_have(
+    clip: Path, context: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, given = detectors.create, []
+
+    def noted(name: str, folders: Sequence[Path], threads: int = 0) -> Detector:
+        given.append(threads)
+        return create(name, folders, threads)
+
+    monkeypatch.setattr(detectors, "create", noted)
+    run(clip, context(threads=3))
+    assert given == [3, 3]  # before splitting, and to look
 
 
 def test_frames_are_written_again_without_the_detectors_that_saw_them(
