@@ -69,7 +69,7 @@ def run(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
 
     context = begin(ctx, given, len(sources))
     found = [part for source in sources for part in pipeline.sources(Path(source), context)]
-    each(context, found, lambda source: pipeline.run_each(source, context))
+    each(found, lambda source: pipeline.run_each(source, context))
 
 
 @cli.command()
@@ -86,7 +86,7 @@ def split(ctx: click.Context, /, sources: Sequence[str], **given: Any) -> None:
         job = split(Path(source), context)
         context.progress.result(f"{job.frames.folder}: {len(job.frames.numbers())} frames", job=job.name)
 
-    each(context, sources, one)
+    each(sources, one)
 
 
 @cli.command()
@@ -98,7 +98,7 @@ def blur(ctx: click.Context, /, jobs: Sequence[str], **given: Any) -> None:
     from faceblur.pipeline import blur
 
     context = begin(ctx, given)
-    each(context, jobs_named(context, jobs, frames=True), lambda job: blur(job, context))
+    each(jobs_named(context, jobs, frames=True), lambda job: blur(job, context))
 
 
 @cli.command()
@@ -110,7 +110,7 @@ def assemble(ctx: click.Context, /, jobs: Sequence[str], **given: Any) -> None:
     from faceblur.pipeline import assemble
 
     context = begin(ctx, given, len(jobs) or 2)
-    each(context, jobs_named(context, jobs, frames=True), lambda job: assemble(job, context))
+    each(jobs_named(context, jobs, frames=True), lambda job: assemble(job, context))
 
 
 @cli.command()
@@ -184,7 +184,7 @@ def verify(ctx: click.Context, outputs: Sequence[Path], report: Path | None, jso
         made = verify(path, context, report, reports)
         click.echo(json.dumps(made) if json_ else f"{path}: as it was made, SHA-256 {made['sha256']}")
 
-    each(context, outputs, one)
+    each(outputs, one)
 
 
 @cli.command()
@@ -202,7 +202,7 @@ def clean(ctx: click.Context, jobs: Sequence[str], all_: bool, frames: bool, det
         raise UsageError("--all, --frames and --detections exclude each other")
     what = "all" if all_ else "frames" if frames else "detections" if detections else "work"
     context = begin(ctx, {})
-    each(context, jobs_named(context, jobs), lambda job: clean(job, what, detections))
+    each(jobs_named(context, jobs), lambda job: clean(job, what, detections))
 
 
 @cli.command()

@@ -242,7 +242,7 @@ class Failures:
             raise click.exceptions.Exit(self._codes.pop() if len(self._codes) == 1 else 1)
 
 
-def each(context: "Context", items: Iterable[T], do: Callable[[T], Any]) -> None:
+def each(items: Iterable[T], do: Callable[[T], Any]) -> None:
     """Do something for each; a failure does not keep the rest, and its code is the exit code (1 where they differ)."""
     failures = Failures()
     failures.each(items, do)

@@ -1,8 +1,7 @@
 """faceblur evaluate: how well faces are hidden, where it is known where they are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -44,7 +43,7 @@ def evaluate_video(
 
     names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
-    _check_targets({"--plot": plot})
+    _check_file("--plot", plot)
     labels = evaluation.Truth.read(truth)
     found = (
         [evaluation.leaks(source, redacted, labels)] if redacted else evaluation.video(source, labels, context, names)
@@ -88,9 +87,11 @@ def evaluate_photos(
 
     names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
-    _check_targets({"--dump": dump_, "--plot": plot}, {"--misses": misses_})
+    _check_file("--dump", dump_)
+    _check_file("--plot", plot)
+    _check_folder("--misses", misses_)
     failures = Failures()
-    results = evaluation.photos(folder, truth, context, names, limit, failures.tell)
+    results = evaluation.photos(folder, truth, context, names, limit, failed=failures.tell)
     facts = {"images": str(folder), "truth": str(truth), "results": [result.to_json() for result in results]}
     click.echo(json.dumps(facts) if json_ else "\n".join(evaluation.photo_lines(results)))
     writers: list[tuple[Path | None, Callable[[Path], object]]] = [
@@ -102,22 +103,24 @@ def evaluate_photos(
     failures.leave()
 
 
-def _check_targets(
-    asked_files: Mapping[str, Path | None], asked_folders: Mapping[str, Path | None] = MappingProxyType({})
-) -> None:
-    """UsageError or OutputError for what cannot be written, by its option: told before hours of detection."""
+def _check_file(name: str, path: Path | None) -> None:
+    """UsageError or OutputError where the file of an option cannot be written: told before hours of detection."""
     from faceblur import files
 
-    for name, path in asked_files.items():
-        if path and path.is_dir():
-            raise UsageError(f"{name} {path} is a folder; it must be a file")
-        if path:
-            files.check_writable(path)
-    for name, path in asked_folders.items():
-        if path and path.exists() and not path.is_dir():
-            raise UsageError(f"{name} {path} is a file; it must be a folder")
-        if path:
-            files.check_writable(path / "sheet.png")
+    if path and path.is_dir():
+        raise UsageError(f"{name} {path} is a folder; it must be a file")
+    if path:
+        files.check_writable(path)
+
+
+def _check_folder(name: str, path: Path | None) -> None:
+    """The same for a folder of files."""
+    from faceblur import files
+
+    if path and path.exists() and not path.is_dir():
+        raise UsageError(f"{name} {path} is a file; it must be a folder")
+    if path:
+        files.check_writable(path / "any")
 
 
 def _names(detector: Sequence[str]) -> list[str]:

@@ -56,7 +56,7 @@ def weights_fetch(ctx: click.Context, names: Sequence[str]) -> None:
             context.progress.warn(f"{name} is restricted, read its licence: {row.licence}")
         click.echo(context.weights(name))
 
-    each(context, names or sorted({file for member in members for file in detectors.needs(member)}), one)
+    each(names or sorted({file for member in members for file in detectors.needs(member)}), one)
 
 
 @weights.command("path")

@@ -200,12 +200,13 @@ class Result:
         return precision.Judged.together(parts)
 
 
-def photos(  # noqa: PLR0917 - what the command line asks for
+def photos(
     folder: Path,
     truth: Path,
     context: Context,
     combinations: Sequence[str],
     limit: int | None = None,
+    *,
     failed: Callable[[FaceblurError], None] | None = None,
 ) -> list[Result]:
     """What some combinations of detectors, such as "fast+yunet", make of the photos in a folder, one result each.
