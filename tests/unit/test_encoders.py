@@ -1,6 +1,6 @@
 """Encoders: the output has the depth, chroma, colours and HDR facts of its source, or it is said what can have them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -179,6 +179,23 @@ def test_times_are_kept_by_every_codec(tmp_path: Path, codec: str, clock: tuple[
     for ending in encoding.codec.endings:
         media.write(tmp_path / f"out{ending}", moving_face(6), times, encoding, None)
         media.verify(tmp_path / f"out{ending}", times, SIZE, None, encoding)
+
+
+def test_a_frame_of_h264_is_one_slice(tmp_path: Path, video: media.Video) -> None:
+    """With several processors; in slices a file is larger, and the processors wait for the last of each frame."""
+    path, size = tmp_path / "out.mp4", (256, 512)
+    media.write(path, frames("yuv420p", 3, size), CLOCK, chosen(video, "yuv420p", ".mp4", preset="ultrafast"), None)
+    with av.open(path) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    assert [[kind for kind in units(packet) if kind in (1, 5)] for packet in packets] == [[5], [1], [1]]
+
+
+def units(packet: bytes) -> Iterator[int]:
+    """The kinds of the units of H.264 in a packet of an MP4; 1 and 5 are slices of pictures."""
+    at = 0
+    while at < len(packet):
+        yield packet[at + 4] & 0x1F
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
 
 
 @pytest.mark.parametrize("size", [(97, 63), (96, 63), (97, 64)])
