@@ -59,6 +59,7 @@ def evaluate_video(
 @option("--images", "folder", type=click.Path(path_type=Path), required=True, help="The folder of the photos.")
 @option("--truth", type=click.Path(path_type=Path), required=True, help="Their labels: WIDER FACE, YOLO, VOC, CSV.")
 @option("--detector", multiple=True, default=("fast",), metavar="NAME[+NAME...][,...]", help="Any number of them.")
+@option("--class", "only", metavar="NAME", help="Only labels of this class: a number of YOLO's, a name of VOC's.")
 @option("--limit", type=click.IntRange(min=1), help="Take so many of the photos, spread evenly.")
 @option("--json", "json_", is_flag=True, help="One JSON object.")
 @option("--dump", "dump_", type=click.Path(path_type=Path), help="Write all detections into this JSON file.")
@@ -73,6 +74,7 @@ def evaluate_photos(
     folder: Path,
     truth: Path,
     detector: Sequence[str],
+    only: str | None,
     limit: int | None,
     json_: bool,
     dump_: Path | None,
@@ -91,7 +93,7 @@ def evaluate_photos(
     _check_file("--plot", plot)
     _check_folder("--misses", misses_)
     failures = Failures()
-    results = evaluation.photos(folder, truth, context, names, limit, failed=failures.tell)
+    results = evaluation.photos(folder, truth, context, names, limit, only=only, failed=failures.tell)
     facts = {"images": str(folder), "truth": str(truth), "results": [result.to_json() for result in results]}
     click.echo(json.dumps(facts) if json_ else "\n".join(evaluation.photo_lines(results)))
     writers: list[tuple[Path | None, Callable[[Path], object]]] = [

@@ -207,16 +207,18 @@ def photos(
     combinations: Sequence[str],
     limit: int | None = None,
     *,
+    only: str | None = None,
     failed: Callable[[FaceblurError], None] | None = None,
 ) -> list[Result]:
     """What some combinations of detectors, such as "fast+yunet", make of the photos in a folder, one result each.
 
-    Photos without labels are left out; `limit` takes that many, spread evenly. All look at a photo before anybody looks
+    Photos without labels are left out; `limit` takes that many, spread evenly; `only` is the class of the labels that
+    count, of YOLO's and Pascal VOC's. All look at a photo before anybody looks
     at the next one, in turns, so that whatever else the machine does slows all alike. A photo that cannot be read is
     left out, and `failed` is told why; without it, and where none can be read, SourceError. UsageError for labels that
     are about a picture of another size.
     """
-    names, labels = _labelled(folder, truth, context, limit)
+    names, labels = _labelled(folder, truth, context, limit, only)
     asked = {name: replace(context.options, detector=name, photos=True) for name in combinations}
     equipped = {name: replace(context, options=o).equipped() for name, o in asked.items()}
     options = {name: able.options for name, (able, _) in equipped.items()}
@@ -278,7 +280,9 @@ def times(results: Sequence[Result]) -> list[float | None]:
     return [result.milliseconds[1] / base if base else None for result in results]
 
 
-def _labelled(folder: Path, truth: Path, context: Context, limit: int | None) -> tuple[list[str], dict[str, Faces]]:
+def _labelled(
+    folder: Path, truth: Path, context: Context, limit: int | None, only: str | None
+) -> tuple[list[str], dict[str, Faces]]:
     """The names of the photos to look at, and their labels."""
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder of photos")
@@ -291,7 +295,20 @@ def _labelled(folder: Path, truth: Path, context: Context, limit: int | None) ->
     if len(names) < len(found):
         context.progress.say(f"{len(found) - len(names)} of {len(found)} photos have no labels and are left out")
     count = min(limit or len(names), len(names))
-    return [names[i * len(names) // count] for i in range(count)], labels
+    return [names[i * len(names) // count] for i in range(count)], _of_class(labels, only, truth, context)
+
+
+def _of_class(labels: dict[str, Faces], only: str | None, truth: Path, context: Context) -> dict[str, Faces]:
+    """The labels that are of one class, where one is asked for."""
+    classes = sorted({name for faces in labels.values() for name in faces.classes})
+    if only is None:
+        if len(classes) > 1:
+            context.progress.say(f"labels of all classes count ({', '.join(classes)}); choose one with --class")
+        return labels
+    if only not in classes:
+        known = f"there are {', '.join(classes)}" if classes else "they tell no classes apart"
+        raise UsageError(f"--class {only}: no label in {truth} is of it, {known}")
+    return {name: faces.only(only) for name, faces in labels.items()}
 
 
 @contextmanager

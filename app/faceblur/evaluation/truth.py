@@ -33,13 +33,14 @@ class Faces:
     `sets` names the indices of the boxes that count, for "all" and where they are known "easy", "medium" and "hard";
     boxes in none of them, such as those too bad to judge, are ignored. Boxes are pixels of the picture as it is stored
     upright, right and bottom exclusive; or shares of its width and height, where `relative`. `size` is the picture's
-    width and height, where the labels state it.
+    width and height, where the labels state it; `classes` say what each box is of, where they tell things apart.
     """
 
     boxes: tuple[Box, ...]
     sets: Mapping[str, frozenset[int]]
     relative: bool = False
     size: tuple[int, int] | None = None
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -49,11 +50,24 @@ class Faces:
         *,
         relative: bool = False,
         size: tuple[int, int] | None = None,
+        classes: Sequence[str] = (),
     ) -> Self:
         """All of some boxes but those whose indices are `ignored`. Boxes without an area are left out."""
-        rows = [(box, index in ignored) for index, box in enumerate(boxes) if box.area > 0]
-        counts = frozenset(index for index, (_, out) in enumerate(rows) if not out)
-        return cls(tuple(box for box, _ in rows), {ALL: counts}, relative, size)
+        boxes = tuple(boxes)
+        every = cls(boxes, {ALL: frozenset(range(len(boxes))) - set(ignored)}, relative, size, tuple(classes))
+        return every._kept([index for index, box in enumerate(boxes) if box.area > 0])
+
+    def only(self, name: str) -> Self:
+        """The things of one class."""
+        return self._kept([index for index, found in enumerate(self.classes) if found == name])
+
+    def _kept(self, indices: Sequence[int]) -> Self:
+        sets = {
+            counts: frozenset(place for place, index in enumerate(indices) if index in those)
+            for counts, those in self.sets.items()
+        }
+        classes = tuple(self.classes[index] for index in indices) if self.classes else ()
+        return replace(self, boxes=tuple(self.boxes[index] for index in indices), sets=sets, classes=classes)
 
     @property
     def widest(self) -> str:
@@ -249,7 +263,7 @@ def _yolo(text: str) -> Faces:
         if len(row) < 5 or not all(0 <= v <= 1 for v in row[1:5]):
             raise ValueError(f"{row} is not class, x, y, width and height from 0 to 1")
     boxes = (_sized(at, x - w / 2, y - h / 2, w, h) for at, (_, x, y, w, h, *_) in rows)
-    return Faces.of(boxes, relative=True)
+    return Faces.of(boxes, relative=True, classes=[f"{row[0]:g}" for _, row in rows])
 
 
 def _voc(text: str) -> Faces:
@@ -262,7 +276,9 @@ def _voc(text: str) -> Faces:
         boxes.append(_corners(f"object {number}", [left, top, right, bottom]))
     difficult = {i for i, thing in enumerate(objects) if (thing.findtext("difficult") or "0").strip() == "1"}
     size = _size(tree.findtext("size/width"), tree.findtext("size/height"))
-    return Faces.of((Box(b.left - 1, b.top - 1, b.right, b.bottom) for b in boxes), difficult, size=size)
+    classes = [(thing.findtext("name") or "").strip() for thing in objects]
+    placed = (Box(b.left - 1, b.top - 1, b.right, b.bottom) for b in boxes)
+    return Faces.of(placed, difficult, size=size, classes=classes)
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:

@@ -494,6 +494,30 @@ def test_the_figures_are_printed_even_if_what_is_asked_for_besides_cannot_be_wri
     assert done.stdout.startswith("2 photos")
 
 
+@pytest.mark.parametrize(("wanted", "faces"), [((), 2), (("--class", "1"), 1), (("--class", "0"), 1)])
+def test_the_command_takes_labels_of_one_class(
+    wanted: tuple[str, ...], faces: int, album: Album, tmp_path: Path
+) -> None:
+    album.add("a.png", [LEFT])
+    (album.folder / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n1 0.2 0.2 0.1 0.1\n")
+    done = faceblur(
+        "evaluate", "photos", "--images", album.folder, "--truth", album.folder, "--json", *wanted, cwd=tmp_path
+    )
+    assert json.loads(done.stdout)["results"][0]["faces"] == {"all": faces}
+    assert ("(0, 1); choose one with --class" in done.stderr) is (not wanted)
+
+
+@pytest.mark.parametrize("folder", [True, False], ids=["of YOLO", "without classes"])
+def test_a_class_that_no_label_is_of_is_refused(folder: bool, album: Album, tmp_path: Path) -> None:
+    album.add("a.png", [LEFT])
+    (album.folder / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    truth, known = (album.folder, "there are 0") if folder else (album.truth, "they tell no classes apart")
+    more = ("--class", "plate", "--progress", "none")
+    done = faceblur("evaluate", "photos", "--images", album.folder, "--truth", truth, *more, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == f"faceblur: --class plate: no label in {truth} is of it, {known}\n"
+
+
 @pytest.mark.parametrize(("labels", "code"), [(None, 3), ("nothing", 3), ("{}", 2)])
 def test_bad_labels_are_one_line_and_an_exit_code(labels: str | None, code: int, album: Album, tmp_path: Path) -> None:
     album.add("a.png", [LEFT])

@@ -119,6 +119,19 @@ def test_files_beside_that_no_photo_is_called_after_are_not_read(tmp_path: Path)
     assert list(read(tmp_path, {"a.jpg", "b.jpg"})) == ["a.jpg"]
 
 
+@pytest.mark.parametrize(("name", "wanted"), [("yolo", "0"), ("voc", "face")])
+def test_labels_of_one_class_can_be_taken_alone(name: str, wanted: str, tmp_path: Path) -> None:
+    if name == "yolo":
+        write(tmp_path / "0--Parade/a.txt", "1 0.5 0.5 0 0\n1 0.1 0.1 0.1 0.1\n0 0.2 0.175 0.2 0.15\n")
+    else:
+        plate = VOC.replace("<name>face", "<name>plate", 1).replace("<difficult>0", "<difficult>1")
+        write(tmp_path / "0--Parade/a.xml", f"<annotation>{plate}</annotation>")
+    faces = read(tmp_path, {NAME})[NAME]
+    alone = faces.only(wanted)
+    assert (alone.boxes, alone.classes) == (faces.boxes[1:], (wanted,))
+    assert alone.sets == {ALL: {0} if name == "yolo" else set()}
+
+
 # The picture's size
 
 
