@@ -153,19 +153,18 @@ def write(path: Path, image: Pixels, stamp: str | None = None, packing: str = "f
     files.write(path, stamped(data, stamp) if stamp else data)
 
 
-def restamp(source: Path, target: Path, stamp: str) -> None:
-    """Copy a PNG file, whole or not at all, with `stamp` in it; its picture stays as it is, bit for bit.
+def restamped(data: bytes, path: Path, stamp: str) -> bytes:
+    """The same PNG, that of `path`, with `stamp` in it; its picture stays as it is, bit for bit.
 
     What else a frame from elsewhere may hold, such as texts and EXIF, stays behind. Of an animation that which `decode`
-    shows is written: it need not be the picture that others show.
+    shows is taken: it need not be the picture that others show. SourceError unless every chunk is whole.
     """
-    data = read_bytes(source)
-    chunks = _whole(data, source)
+    chunks = _whole(data, path)
     if any(kind in _ANIMATION for kind, _ in chunks):
-        picture = encode(decode(data, source))
+        picture = encode(decode(data, path))
     else:
         picture = b"".join([png.SIGNATURE, *(whole for kind, whole in chunks if kind in _LOOKS)])
-    files.write(target, stamped(picture, stamp))
+    return stamped(picture, stamp)
 
 
 def stamped(data: bytes, stamp: str) -> bytes:
@@ -205,11 +204,20 @@ def fingerprint(path: Path) -> str | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            chunks = _chunks(file)
-            file.seek(0)
-            stamp = stamp_of(file.read(_IHDR_END + 256)) or ""
+            return _shown(file)
     except OSError:
         return None
+
+
+def shown(data: bytes) -> str | None:
+    """The same of the bytes of a PNG file."""
+    return _shown(io.BytesIO(data))
+
+
+def _shown(file: BinaryIO) -> str | None:
+    chunks = _chunks(file)
+    file.seek(0)
+    stamp = stamp_of(file.read(_IHDR_END + 256)) or ""
     if chunks and stamp.startswith(_SHOWS):
         shows, _, written = stamp.removeprefix(_SHOWS).partition(" ")
         pictures = [chunk for index, chunk in enumerate(chunks) if index != 1]  # the stamp is the second chunk

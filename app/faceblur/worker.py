@@ -10,13 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, pairwise
-from pathlib import Path
 
-from faceblur import detectors, images, motion, overlay, temporal
+from faceblur import detectors, files, images, motion, overlay, temporal
 from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
-from faceblur.domain import Detection
+from faceblur.domain import Detection, Region
 from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.media import UNKNOWN
@@ -171,18 +170,15 @@ class Worker:
                 self._move(passed)
 
     def _frame(self, number: int) -> _Frame:
-        return self.job.frames.fingerprint(number), self._look(number)
+        with self.context.timed("PNG read"):
+            of, data = self.job.frames.read(number)
+            return of, images.plain(images.decode(data, self.job.frames.path(number)), self._transfer)
 
     def _seen(self, name: str, frames: Sequence[_Frame]) -> list[_Look]:
         """Some frames, given to a detector at once, each with what that says."""
         with self.context.timed("detect"):
             found = self._detector(name).detect([image for _, image in frames])
         return list(zip(frames, found, strict=True))
-
-    def _look(self, number: int) -> images.Image:
-        """A frame as detectors and people see it."""
-        with self.context.timed("PNG read"):
-            return images.plain(images.read(self.job.frames.path(number)), self._transfer)
 
     @cached_property
     def _transfer(self) -> int:
@@ -203,7 +199,9 @@ class Worker:
     def _view(self, number: int, of: str, image: images.Image | None = None) -> images.Image:
         """The small picture of a frame whose fingerprint is `of`; it is kept, as frames after it need it too."""
         if self._views.get(number, ("",))[0] != of:
-            whole = self._look(number) if image is None else image
+            shows, whole = self._frame(number) if image is None else (of, image)
+            if shows != of:
+                raise SourceError(f"{self.job.frames.path(number)} was replaced while it was looked at: run blur again")
             near = {n: view for n, view in self._views.items() if abs(n - number) <= _NEAR}
             with self.context.timed("motion"):
                 self._views = near | {number: (of, motion.small(whole))}
@@ -213,31 +211,27 @@ class Worker:
         if self.job.pictures.is_retouched(number):
             path = self.job.pictures.blurred_path(number)
             raise SourceError(f"{path} was changed by hand; move it away to have it made again (hide by hand: README)")
-        regions = self.job.solution.regions(number)
-        stamp = self.job.pictures.blurred_stamp(plan, number, regions)
-        source, target = self.job.frames.path(number), self.job.pictures.blurred_path(number)
-        image = self._read(source) if regions else None
-        if not self.job.watch.is_seen(plan, number):  # asked once the picture is read: it is the one that was looked at
+        source, regions = self.job.frames.path(number), self.job.solution.regions(number)
+        with self.context.timed("PNG read"):
+            of, data = self.job.frames.read(number)
+            image = images.decode(data, source) if regions or plan.debug else None
+        if not self.job.watch.is_seen(plan, number, of):
             raise IncompleteError(f"{source} was replaced while {self.job.name} was worked on: run blur again")
-        if image is not None:
+        stamp = self.job.pictures.blurred_stamp(plan, number, regions, of)
+        if image is not None and regions:
             with self.context.timed("redact"):
                 hidden = redact(image, regions, plan.look)
             with self.context.timed("PNG write"):
-                images.write(target, hidden, stamp, self.context.options.png)
+                images.write(self.job.pictures.blurred_path(number), hidden, stamp, self.context.options.png)
         else:
             with self.context.timed("PNG write"):
-                images.restamp(source, target, stamp)
-        if plan.debug:
-            self._render_debug(plan, number)
+                files.write(self.job.pictures.blurred_path(number), images.restamped(data, source, stamp))
+        if image is not None and plan.debug:
+            self._render_debug(plan, number, image, regions)
 
-    def _read(self, path: Path) -> images.Pixels:
-        with self.context.timed("PNG read"):
-            return images.read(path)
-
-    def _render_debug(self, plan: Plan, number: int) -> None:
-        stamp = self.job.pictures.debug_stamp(plan, number)
-        seen, regions = self.job.watch.detections(plan, number), self.job.solution.regions(number)
-        picture = overlay.debug(self._look(number), number, seen, regions)
+    def _render_debug(self, plan: Plan, number: int, image: images.Pixels, regions: Sequence[Region]) -> None:
+        stamp, seen = self.job.pictures.debug_stamp(plan, number), self.job.watch.detections(plan, number)
+        picture = overlay.debug(images.plain(image, self._transfer), number, seen, regions)
         images.write(self.job.pictures.debug_path(number), picture, stamp, self.context.options.png)
 
     def _detector(self, name: str) -> Detector:

@@ -124,7 +124,7 @@ def test_with_frames_each_is_packed_once_and_the_hidden_ones_twice(
         "detections": seen,
         "small pictures": FRAMES,
         "motions": FRAMES - 1,
-        "fingerprints read": 315 if every == 1 else 365,  # whoever shares a job with others looks again and again
+        "fingerprints read": 255 if every == 1 else 314,  # whoever shares a job with others looks again and again
         "stamps read": 6 * FRAMES,
         "null read": 161 if every == 1 else 100,  # once more before a frame is rendered: is it the one that was seen
         "motion read": 114 if every == 1 else 152,  # does a shot begin here, or with the next one

@@ -598,6 +598,36 @@ def test_a_frame_replaced_between_solve_and_render_is_not_rendered(job: Job, con
     assert len(blurred(job)) == 12
 
 
+@pytest.mark.parametrize("step", ["detect", "render"])
+def test_a_frame_that_is_another_one_for_a_moment_is_not_taken_for_the_one_before_and_after(
+    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Nothing is in frame 3, so that its file would be copied as it is."""
+    images.write(job.frames.path(3), picture())
+    worker, whole, read = Worker(job, context()), job.frames.path(3).read_bytes(), images.read_bytes
+
+    def another(path: Path) -> bytes:
+        if path != job.frames.path(3):
+            return read(path)
+        monkeypatch.undo()  # once
+        path.write_bytes(images.encode(picture(faces=[(70, 40, 90, 60)])))
+        try:
+            return read(path)
+        finally:
+            path.write_bytes(whole)
+
+    with worker.joined() as plan:
+        if step == "render":
+            worker.detect(plan)
+            worker.solve(plan)
+        monkeypatch.setattr(images, "read_bytes", another)
+        with pytest.raises(IncompleteError, match="was replaced") if step == "render" else nullcontext():
+            getattr(worker, step)(plan)
+    assert job.evidence.heard("null", 3) == []
+    assert images.read_bytes is read
+    assert not job.pictures.blurred_path(3).exists()
+
+
 def test_who_saw_a_frame_that_was_replaced_during_a_solve_has_it_solved_again(
     job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -691,16 +721,13 @@ def test_a_picture_is_never_stamped_with_regions_it_was_not_drawn_with(
     blur(job, context())
     job.pictures.blurred_path(3).unlink()
     worker = Worker(job, context())
-    fingerprint, later = (
-        job.frames.fingerprint,
-        job.solution.regions_path(4).read_text().replace('"frame":4', '"frame":3'),
-    )
+    later, read = job.solution.regions_path(4).read_text().replace('"frame":4', '"frame":3'), job.frames.read
 
-    def solved_meanwhile(number: int) -> str:
+    def solved_meanwhile(number: int) -> tuple[str, bytes]:
         job.solution.regions_path(3).write_text(later)
-        return fingerprint(number)
+        return read(number)
 
-    monkeypatch.setattr(job.frames, "fingerprint", solved_meanwhile)
+    monkeypatch.setattr(job.frames, "read", solved_meanwhile)
     with worker.joined() as plan:
         worker._render(plan, 3)
         assert not job.pictures.is_rendered(plan, 3)

@@ -62,8 +62,20 @@ class Frames:
         """The digest of what a frame shows; SourceError when it is missing or cut."""
         found = self.shows(number)
         if found is None:
-            raise SourceError(f"{self.path(number)} is missing or cut; split the source again")
+            raise self._missing(number)
         return found
+
+    def read(self, number: int) -> tuple[str, bytes]:
+        """The fingerprint of a frame and the bytes that show it, whatever takes their place; SourceError as above."""
+        path = self.path(number)
+        data = images.read_bytes(path) if path.exists() else b""
+        found = images.shown(data)
+        if found is None:
+            raise self._missing(number)
+        return found, data
+
+    def _missing(self, number: int) -> SourceError:
+        return SourceError(f"{self.path(number)} is missing or cut; split the source again")
 
     def shows(self, number: int) -> str | None:
         """The fingerprint of a frame, as long as that is there and whole."""

@@ -31,15 +31,17 @@ class Pictures:
     def debug_path(self, number: int) -> Path:
         return self._debug.path(number)
 
-    def blurred_stamp(self, plan: Plan, number: int, regions: Sequence[Region] | None = None) -> str:
+    def blurred_stamp(
+        self, plan: Plan, number: int, regions: Sequence[Region] | None = None, of: str | None = None
+    ) -> str:
         """What the blurred frame must be made from: frame, regions (those of now), style and the code that draws.
 
-        A renderer asks before it reads the frame, with the regions that it draws: whatever is changed meanwhile, the
-        stamp never promises more than the picture holds.
+        A renderer gives the regions that it draws, and the fingerprint `of` the frame that it read: whatever is changed
+        meanwhile, the stamp never promises more than the picture holds.
         """
         regions = self._solution.regions(number) if regions is None else regions
         shown = [[*r.box.to_json(), *r.outline] for r in regions]
-        of = self._frames.fingerprint(number)
+        of = of or self._frames.fingerprint(number)
         stamp = digest("blurred", redaction.VERSION, of, number, shown, asdict(plan.look))
         return stamp if self._frames.in_files else digest("direct", stamp)
 

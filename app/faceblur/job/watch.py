@@ -66,10 +66,9 @@ class Watch:
             looked = looking.setdefault(names, Counter(map(detectors.kind, names)))
             yield temporal.Evidence(number, pts, tuple(self._seen(plan, number, names, of)), moved, looked)
 
-    def is_seen(self, plan: Plan, number: int) -> bool:
-        """Whether what the regions of a frame were made from is about the picture that it is now."""
+    def is_seen(self, plan: Plan, number: int, of: str) -> bool:
+        """Whether what the regions of a frame were made from is about the picture whose fingerprint is `of`."""
         shows, motion = self._frames.shows, self._evidence.motion
-        of = shows(number)
         moved = motion(number, (shows(number - 1), of)) if number > plan.first else None
         if number > plan.first and moved is None:
             return False
