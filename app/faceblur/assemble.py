@@ -1,6 +1,5 @@
 """Assemble: what was blurred becomes a finished file, which is checked before it gets its name."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -131,7 +130,7 @@ class Output:
 
     def told(self, target: Path) -> str:
         """How a report names a file: in full, but for one in the job's own folder, which may move with it."""
-        return str(target) if target.parent == self.job.folder else os.path.abspath(target)
+        return self.job.reports.told(target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +163,7 @@ class _Assembly:
         """Say what came out, and loudly when nothing was hidden."""
         facts = self.facts
         if not facts["regions"]:
-            self.context.progress.warn(
-                f"nothing was hidden in {self.job.name}: no face was found. Look at it before you use it"
-            )
+            self.context.progress.warn(f"nothing was hidden in {self.job.name}. Look at it before you use it")
         unfollowed = sum(doubt["weight"] >= 1 for doubt in facts["doubts"])
         if unfollowed:
             self.context.progress.warn(

@@ -31,8 +31,7 @@ def find_job(argument: str, input_folder: Path, output_folder: Path) -> Job:
     homes = (input_folder.resolve(), output_folder.resolve())
     name = path.resolve().name if path.is_dir() and path.resolve().parent in homes else argument
     for job in all_jobs(input_folder, output_folder):
-        origin = job.frames.origin() if path.is_file() else None
-        if job.name == name or (origin and _same_file(job.source_path(origin), path)):
+        if job.name == name or (path.is_file() and _is_from(job, path)):
             return job
     elsewhere = Job(path.resolve().name, input_folder, output_folder, path.resolve())
     if path.is_dir() and elsewhere.frames.exist():
@@ -99,10 +98,21 @@ def _holds(name: str, sha256: str, input_folder: Path, output_folder: Path) -> b
     return False
 
 
+def _is_from(job: Job, source: Path) -> bool:
+    with contextlib.suppress(IncompleteError):  # what cannot be understood
+        origin = job.frames.origin()
+        return bool(origin and _same_file(job.source_path(origin), source))
+    return False
+
+
 def _folders(folder: Path) -> list[str]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.is_dir()]
-    return []
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from error
 
 
 def _existing(name: str, input_folder: Path, output_folder: Path) -> list[Job]:

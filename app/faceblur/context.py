@@ -32,11 +32,13 @@ _KB = 1000  # bytes
 class _Loaded:
     """The detectors that nobody is using at the moment, by name and number of processor threads.
 
-    `told` is what a person was warned of, `absent` the weights that could not be had, with the reason.
+    `told` is what a person was warned of, `weights` are the files that were found and checked, `absent` those that
+    could not be had, with the reason.
     """
 
     idle: dict[tuple[str, int], list[Detector]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    weights: dict[str, Path] = field(default_factory=dict)
     absent: dict[str, FaceblurError] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
@@ -80,7 +82,7 @@ class Context:
         Raises MissingError when it cannot be had, OutputError when it cannot be written. What could not be fetched once
         is not tried again: of a thousand photos each would wait for a network that does not answer.
         """
-        path = weights.find(name, self.options.weights)
+        path = self._found(name)
         if path:
             return path
         if name in self._loaded.absent:
@@ -90,6 +92,13 @@ class Context:
         except (MissingError, OutputError) as error:
             self._loaded.absent[name] = error
             raise
+
+    def _found(self, name: str) -> Path | None:
+        """As `weights.find`, once for each model: to check the largest takes longer than to look at a photo."""
+        path = self._loaded.weights.get(name) or weights.find(name, self.options.weights)
+        if path:
+            self._loaded.weights[name] = path
+        return path
 
     def _fetched(self, name: str) -> Path:
         row, folders = weights.entry(name), self.options.weights
@@ -114,7 +123,7 @@ class Context:
         members: list[str] = []
         missing: dict[str, str] = {}
         for name in dict.fromkeys(map(detectors.resolve, asked.members)):
-            absent = [file for file in detectors.needs(name) if weights.find(file, self.options.weights) is None]
+            absent = [file for file in detectors.needs(name) if self._found(file) is None]
             try:
                 for file in absent if absent and due(name) else ():
                     self.weights(file)

@@ -315,6 +315,8 @@ class DirectFilm(Film):
                 yield picture
                 step.advance()
                 self.context.progress.update(step)
+        if step.done < len(plan.numbers):
+            raise self._other(step.done + 1)
 
     def _check(self, number: int, frame: media.Timed) -> None:
         """SourceError unless this is the frame that was looked at under this number."""
@@ -323,11 +325,14 @@ class DirectFilm(Film):
         if origin and number <= len(origin.checksums):
             expected = (origin.shown.pts[number - 1] + origin.offset, origin.checksums[number - 1])
         if (frame.pts, frame.checksum) != expected:
-            raise SourceError(
-                f"{self.reader.path}: frame {number} is another than when faces were looked for; "
-                f"run `faceblur clean {self.job.name}` and start again, or without --no-frames where a damaged file "
-                f"looks different each time"
-            )
+            raise self._other(number)
+
+    def _other(self, number: int) -> SourceError:
+        return SourceError(
+            f"{self.reader.path}: frame {number} is another than when faces were looked for; "
+            f"run `faceblur clean {self.job.name}` and start again, or without --no-frames where a damaged file "
+            f"looks different each time"
+        )
 
     def _blurred(
         self, plan: Plan, number: int, frame: media.Timed, regions: tuple[Region, ...]

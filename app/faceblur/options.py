@@ -1,6 +1,7 @@
 """How to run: one frozen Options, built once at a door. Nothing below a door reads the environment."""
 
 import os
+import tempfile
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -56,8 +57,12 @@ def processors() -> int:
 
 
 def cache_folder() -> Path:
-    """Where weights are kept when nobody says otherwise."""
-    return Path.home() / ".cache" / "faceblur" / "weights"
+    """Where weights are kept when nobody says otherwise; whoever has no home has them among temporary files."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # of a user that the system does not know, as containers have them
+        home = Path(tempfile.gettempdir())
+    return home / ".cache" / "faceblur" / "weights"
 
 
 @dataclass(frozen=True, slots=True)

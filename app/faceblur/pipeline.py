@@ -41,12 +41,14 @@ def sources(path: Path, context: Context) -> list[Source]:
     """
     if not path.is_dir() or _holds_frames(path, context.options):
         return [Source(path)]
-    own = {context.options.output.resolve(), *(j.frames.folder.resolve() for j in _jobs(context.options))}
     name = path.resolve().name
     out = context.options.out or context.options.output / f"{name}-blurred"
-    found, others = [], 0
-    for folder, folders, names in os.walk(path):
+    own = {folder.resolve() for folder in (context.options.output, out)}
+    own |= {job.frames.folder.resolve() for job in _jobs(context.options)}
+    found, others, links = [], 0, 0
+    for folder, folders, names in os.walk(path, onerror=_refuse):
         here = Path(folder)
+        links += sum((here / f).is_symlink() for f in folders)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and (here / f).resolve() not in own)
         for file in sorted(here / n for n in names if not n.startswith(".")):
             if file.exists() and not file.is_file():
@@ -60,6 +62,10 @@ def sources(path: Path, context: Context) -> list[Source]:
         raise UsageError(f"{path} has no frames (frame_0000000001.png …), no photos and no videos in it")
     if others:
         context.progress.say(f"{path}: {others} of its files are neither photos nor videos, and were left alone")
+    if links:
+        context.progress.warn(
+            f"{path}: {links} of the folders in it are links, which are left out: name each by itself"
+        )
     return found
 
 
@@ -93,6 +99,10 @@ def run_source(source: str | Path, options: Options = Options()) -> Path:  # noq
 def _holds_frames(folder: Path, options: Options) -> bool:
     job = Job(folder.resolve().name, options.input, options.output, folder.resolve())
     return job.frames.exist()
+
+
+def _refuse(error: OSError) -> None:
+    raise SourceError(f"cannot read the folder {error.filename}: {error.strerror}") from error
 
 
 def _jobs(options: Options) -> list[Job]:

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from faceblur import detectors, weights
+from faceblur import __version__, detectors, weights
 from faceblur.detectors import packages
 from faceblur.domain import Json, Region
 from faceblur.download import sha256_of
@@ -34,7 +33,7 @@ def facts(job: Job, plan: Plan, folders: Sequence[Path] = ()) -> Json:
         source = {"path": origin.path, "sha256": origin.sha256, "size": origin.size}
         source |= {"video": origin.video.to_json(), "recipe": origin.recipe}
     return {
-        "version": version("faceblur"),
+        "version": __version__,
         "source": source,
         "damaged": origin.damaged if origin else 0,
         "moved": origin.moved if origin else 0,
@@ -70,7 +69,7 @@ def _hidden(job: Job, plan: Plan) -> Json:
     """Regions of each kind, and the share of the picture that is hidden: the mean of all frames, or of evenly many."""
     kinds: Counter[str] = Counter()
     shares = []
-    step = max(1, len(plan.numbers) // _LOOKED_AT)
+    step = max(1, -(-len(plan.numbers) // _LOOKED_AT))
     for index, regions in enumerate(_regions(job, plan)):
         kinds.update(region.kind for region in regions)
         if index % step == 0:

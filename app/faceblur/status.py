@@ -10,9 +10,10 @@ from faceblur.plan import naming
 
 def facts(job: Job) -> Json:
     """What there is of a job: frames, evidence, regions, rendered frames, videos, and who is at work on it."""
-    state: Json = {"job": job.name, "frames": len(job.frames.numbers()), "files": not isinstance(job, DirectJob)}
+    state: Json = {"job": job.name, "frames": 0, "files": not isinstance(job, DirectJob)}
     state |= {"problem": None, "workers": _workers(job)}
     try:
+        state["frames"] = len(job.frames.numbers())
         with job.frames.glance():
             return state | _progress(job)
     except FaceblurError as error:

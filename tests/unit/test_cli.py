@@ -16,6 +16,7 @@ import pytest
 
 from conftest import moving_face, picture, write_clip
 from faceblur import cli
+from faceblur.cli.common import Failures
 
 HEAVY = ("cv2", "av", "onnxruntime", "tensorflow", "deepface", "retinaface", "numpy", "rich")
 
@@ -124,6 +125,38 @@ def test_the_rest_of_a_batch_goes_on_and_the_exit_code_says_so(clip: Path, tmp_p
     done = faceblur("run", "bad.mp4", "input/clip.mp4", "-o", "results", cwd=tmp_path)
     assert done.returncode == 3
     assert (tmp_path / "results/clip-blurred.mp4").is_file()
+
+
+@pytest.mark.parametrize("traceback", [False, True])
+def test_whatever_goes_wrong_with_one_the_rest_is_done(traceback: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[int] = []
+
+    def do(number: int) -> None:
+        if number == 2:
+            raise ValueError("odd")
+        done.append(number)
+
+    with click.Context(click.Command("run"), obj={"traceback": traceback}):
+        failures = Failures()
+        if traceback:
+            with pytest.raises(ValueError, match="odd"):
+                failures.each([1, 2, 3], do)
+            return
+        failures.each([1, 2, 3], do)
+        with pytest.raises(click.exceptions.Exit) as end:
+            failures.leave()
+    assert (done, end.value.exit_code) == ([1, 3], 1)
+    assert capsys.readouterr().err.startswith("faceblur: unexpected ValueError: odd; run again with --traceback")
+
+
+def test_a_record_that_cannot_be_read_is_one_line(clip: Path, tmp_path: Path) -> None:
+    faceblur("split", clip, cwd=tmp_path)
+    (tmp_path / "output/clip/plan.json").mkdir(parents=True)
+    done = faceblur("blur", "clip", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        3,
+        "faceblur: cannot read output/clip/plan.json: Is a directory",
+    )
 
 
 def test_different_failures_in_a_batch_end_with_1(clip: Path, tmp_path: Path) -> None:

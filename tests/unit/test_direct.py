@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -187,6 +188,17 @@ def test_a_source_that_changes_between_the_passes_gives_no_output(
     monkeypatch.setattr(Worker, "solve", swap)
     with pytest.raises((SourceError, IncompleteError)):
         direct(clip, context(audio="drop"))
+    assert not (context().options.output / "clip" / "clip-blurred.mp4").exists()
+
+
+@pytest.mark.parametrize("left", [0, 7])
+def test_a_second_pass_that_ends_early_gives_no_output(
+    left: int, clip: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = media.Reader.again
+    monkeypatch.setattr(media.Reader, "again", lambda reader: islice(again(reader), left))
+    with pytest.raises(SourceError, match=f"frame {left + 1} is another than when faces were looked for"):
+        direct(clip, context())
     assert not (context().options.output / "clip" / "clip-blurred.mp4").exists()
 
 

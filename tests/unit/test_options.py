@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import tempfile
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,12 +12,30 @@ from hypothesis import strategies as st
 
 from faceblur import detectors
 from faceblur.errors import UsageError
-from faceblur.options import KINDS, LARGE_PRESETS, PHOTO_PRESETS, PRESETS, SUBSTITUTES, TTA, Options, stands_for
+from faceblur.options import (
+    KINDS,
+    LARGE_PRESETS,
+    PHOTO_PRESETS,
+    PRESETS,
+    SUBSTITUTES,
+    TTA,
+    Options,
+    cache_folder,
+    stands_for,
+)
 from faceblur.pace import FULL, Pace
 
 
 def test_the_defaults_are_valid() -> None:
     assert Options().members == (PRESETS["fast"]["faces"],)
+
+
+def test_who_has_no_home_has_weights_among_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache_folder() == Path(tempfile.gettempdir(), ".cache", "faceblur", "weights")
 
 
 def test_options_cannot_be_changed() -> None:

@@ -154,6 +154,43 @@ def test_a_folder_goes_where_it_is_told(tmp_path: Path, context: Make) -> None:
     assert run_each(source, options) == tmp_path / "there" / "sub" / "a.jpg"
 
 
+def test_what_came_out_in_the_same_folder_is_no_source(tmp_path: Path, context: Make) -> None:
+    photo(tmp_path / "trip" / "a.jpg")
+    options = context(out=tmp_path / "trip" / "blurred")
+    for _ in range(2):
+        [source] = sources(tmp_path / "trip", options)
+        assert run_each(source, options) == tmp_path / "trip" / "blurred" / "a.jpg"
+
+
+def test_linked_folders_are_left_out_and_told_of(
+    tmp_path: Path, context: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "elsewhere" / "b.jpg")
+    photo(tmp_path / "trip" / "a.jpg")
+    (tmp_path / "trip" / "linked").symlink_to(tmp_path / "elsewhere")
+    told = context()
+    told.progress.warn = (said := []).append  # type: ignore[method-assign]
+    assert [source.path.name for source in sources(tmp_path / "trip", told)] == ["a.jpg"]
+    assert ["1 of the folders in it are links" in text for text in said] == [True]
+
+
+def test_a_folder_that_cannot_be_read_is_never_left_out(
+    tmp_path: Path, context: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo(tmp_path / "trip" / "a.jpg")
+    photo(tmp_path / "trip" / "sub" / "b.jpg")
+    scandir = os.scandir
+
+    def refused(path: str) -> object:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(SourceError, match=r"cannot read the folder .*sub: Permission denied"):
+        sources(tmp_path / "trip", context())
+
+
 def test_equal_photos_in_two_places_come_out_in_both(tmp_path: Path, context: Make) -> None:
     for name in ("one", "two"):
         photo(tmp_path / "trip" / name / "a.jpg")

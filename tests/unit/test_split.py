@@ -84,6 +84,23 @@ def test_a_deleted_frame_is_the_only_one_written_again(clip: Path, context: Make
     assert job.frames.path(5).read_bytes() == data
 
 
+@pytest.mark.parametrize("length", [0, 200])
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_cut_frame_is_written_again(length: int, complete: bool, clip: Path, context: Maker) -> None:
+    """As after a power failure."""
+    job = split(clip, context())
+    before, path, origin = state(job), job.frames.path(5), job.frames.origin()
+    assert origin
+    if not complete:
+        job.frames.write_origin(replace(origin, state="splitting"))
+    data = path.read_bytes()
+    path.write_bytes(data[:length])
+    split(clip, context())
+    after = state(job)
+    assert {n for n in after if after[n] != before[n]} == {5}
+    assert path.read_bytes() == data
+
+
 def test_a_stopped_split_goes_on_where_it_was(tmp_path: Path, context: Maker) -> None:
     clip = write_clip(tmp_path / "input/clip.mp4", moving_face(40))
     stopped_split(clip, context, 10)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faceblur import status
+from faceblur.catalog import find_job
 from faceblur.context import Context
+from faceblur.job import DirectJob
 from faceblur.pipeline import assemble, blur, split
 from faceblur.worker import Worker
 
@@ -42,6 +44,16 @@ def test_a_job_that_cannot_go_on_says_why(clip: Path, context: Make) -> None:
     job = split(clip, context())
     job.frames.path(3).unlink()
     assert "frame 3" in "\n".join(status.lines([status.facts(job)]))
+
+
+def test_a_job_whose_record_cannot_be_understood_says_so_and_keeps_nobody(clip: Path, context: Make) -> None:
+    job = DirectJob("bare", clip.parent, clip.parent.parent / "output")
+    job.frames.origin_path.parent.mkdir(parents=True)
+    job.frames.origin_path.write_text('{"path": 5}')
+    other = split(clip, context())
+    facts = status.facts(job)
+    assert (facts["frames"], "cannot be understood" in facts["problem"]) == (0, True)
+    assert find_job(str(clip), job.input_folder, job.folder.parent).name == other.name
 
 
 def test_status_writes_nothing(clip: Path, context: Make) -> None:

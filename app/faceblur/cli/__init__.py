@@ -30,6 +30,7 @@ from faceblur.cli.common import (
     jobs_named,
     option,
     options,
+    unexpected,
 )
 from faceblur.cli.evaluate import evaluate
 from faceblur.cli.weights import weights
@@ -251,6 +252,5 @@ def _code(arguments: list[str]) -> int:  # noqa: PLR0911 - the one mapper from e
     except Exception as error:
         if told.get("traceback"):
             raise
-        text = f"unexpected {type(error).__name__}: {error}; run again with --traceback and report what it prints"
-        complain(FaceblurError(text), told)
+        complain(unexpected(error), told)
         return 1

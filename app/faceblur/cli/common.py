@@ -235,6 +235,10 @@ class Failures:
                 raise
             except FaceblurError as error:
                 self.tell(error)
+            except Exception as error:  # whatever goes wrong with one of a thousand photos
+                if isinstance(error, BrokenPipeError) or _told().get("traceback"):
+                    raise
+                self.tell(unexpected(error))
 
     def leave(self) -> None:
         """End the command, if anything failed."""
@@ -249,9 +253,22 @@ def each(items: Iterable[T], do: Callable[[T], Any]) -> None:
     failures.leave()
 
 
+def unexpected(error: Exception) -> FaceblurError:
+    """An error of the program itself, as people are told of it."""
+    return FaceblurError(
+        f"unexpected {type(error).__name__}: {error}; run again with --traceback and report what it prints"
+    )
+
+
+def _told() -> dict[str, Any]:
+    """How this command is to tell things."""
+    told: dict[str, Any] = click.get_current_context().find_root().ensure_object(dict)
+    return told
+
+
 def complain(error: FaceblurError, told: dict[str, Any] | None = None) -> None:
     if told is None:
-        told = click.get_current_context().find_root().ensure_object(dict)
+        told = _told()
     if told.get("traceback"):
         import traceback
 

@@ -107,12 +107,15 @@ class Job:
                 if new:
                     advice = f"to begin anew with all of them: faceblur clean {self.name}"
                     raise IncompleteError(f"{self.name} got {naming(new)} after work on it began; {advice}")
-        if len(there) != extent[1] + 1 - extent[0] or there[0] != extent[0]:
+        expected = range(extent[0], extent[1] + 1)
+        more = [number for number in there if number not in expected]
+        if count := len(expected) - (len(there) - len(more)):
             present = set(there)
-            missing = list(itertools.islice((n for n in range(extent[0], extent[1] + 1) if n not in present), 10_000))
+            missing = list(itertools.islice((n for n in expected if n not in present), 10_000))
             advice = "run split again" if origin else "put them back"
-            count = extent[1] + 1 - extent[0] - len(there)
             raise IncompleteError(f"{self.name} lacks {naming(missing)} of its source, {count} in all; {advice}")
+        if more:
+            raise IncompleteError(f"{self.frames.folder} holds {naming(more)}, not of its source; move it away")
         return extent
 
     @property
@@ -186,8 +189,7 @@ class Job:
         self.remove_frames()
         self.sweep()
         self.evidence.remove()
-        for folder in (self.solution.folder, self._claims_folder):
-            files.remove_folder(folder)
+        files.remove_folder(self.solution.folder)
         self.plan_path.unlink(missing_ok=True)
         without_files = DirectFrames(self.name, self.frames.folder, self.folder)
         without_files.origin_path.unlink(missing_ok=True)
@@ -196,6 +198,7 @@ class Job:
             self.split_claim.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 self.frames.folder.rmdir()
+        files.remove_folder(self._claims_folder)  # last: whoever comes now has new ones
 
     def remove_all(self) -> None:
         """Remove everything that was made, finished videos and decisions too. What somebody else put there stays."""

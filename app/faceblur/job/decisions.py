@@ -26,8 +26,8 @@ class Decisions:
             return ""
         except UnicodeDecodeError as error:
             raise IncompleteError(f"{self.path} is not UTF-8 text ({error}); mend it") from error
-        noted = records.read(self.about_path)
-        if noted and noted.get("about") != self._about(plan):
+        noted = records.read(self.about_path) or {}  # for a damaged one: it may have told of other frames
+        if self.about_path.exists() and noted.get("about") != self._about(plan):
             raise IncompleteError(
                 f"{self.path} was made for other frames (another source, or split otherwise); move it away, "
                 f"or delete {self.about_path.name} beside it if its numbers and boxes fit these frames too"

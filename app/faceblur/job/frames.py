@@ -38,6 +38,10 @@ class Frames:
         """The numbers of the frames that are there, in order."""
         return sorted(self._files.numbers())
 
+    def whole(self) -> set[int]:
+        """The numbers of the frames that are there, and not cut as after a power failure."""
+        return {number for number in self.numbers() if self.shows(number)}
+
     def origin(self) -> Origin | None:
         """What split wrote; None for frames from elsewhere. IncompleteError when it cannot be understood."""
         value = records.read(self.origin_path)

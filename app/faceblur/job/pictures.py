@@ -18,7 +18,6 @@ class Pictures:
     """The blurred and the debug picture of each frame. One counts as long as it has the stamp that it must have now."""
 
     def __init__(self, folder: Path, frames: Frames, watch: Watch, solution: Solution) -> None:
-        self._folder = folder
         self._blurred = Numbered(folder, ".png.blurred.png")
         self._debug = Numbered(folder, ".png.debug.png")
         self._frames = frames
@@ -93,5 +92,6 @@ class Pictures:
             self.debug_path(number).unlink(missing_ok=True)
 
     def remove(self) -> None:
-        for path in [*self._folder.glob("frame_*.png.blurred.png"), *self._folder.glob("frame_*.png.debug.png")]:
-            path.unlink(missing_ok=True)
+        """Remove them all, but for those of frames whose blurred picture a person changed."""
+        for number in self._blurred.numbers() | self._debug.numbers():
+            self.forget(number)

@@ -5,14 +5,20 @@ from pathlib import Path
 
 from faceblur import files
 from faceblur.domain import Json
+from faceblur.errors import SourceError
 
 
 def read(path: Path) -> Json | None:
-    """The object in a file; None when it is missing or anything else, which for a stamp means "not current"."""
+    """The object in a file; None when it is missing or anything else, which for a stamp means "not current".
+
+    SourceError for a file that is there and cannot be read.
+    """
     try:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from error
     return value if isinstance(value, dict) else None
 
 

@@ -23,9 +23,9 @@ class Reports:
         return _read(self.path) or {}
 
     def all(self) -> list[Json]:
-        """The report of every output, the last one first."""
+        """The report of every output, the last one first, with the paths at which these are seen from here."""
         kept = sorted(self.kept_folder.glob("*.json"))
-        return [report for report in map(_read, (self.path, *kept)) if report]
+        return [self._placed(report) for report in map(_read, (self.path, *kept)) if report]
 
     def made(self, kind: str, target: Path, sha256: str) -> Json:
         """What is told of the "blurred" or "debug" file at `target`, whose content is `sha256`.
@@ -40,9 +40,8 @@ class Reports:
 
     def outputs(self) -> list[Path]:
         """Where finished files were made and something still is, those of the last output first."""
-        told = (report[kind]["path"] for report in self.all() for kind in _KINDS if kind in report)
-        places = (self._place(Path(path)) for path in told)
-        return [path for path in dict.fromkeys(places) if path.exists()]
+        told = (Path(report[kind]["path"]) for report in self.all() for kind in _KINDS if kind in report)
+        return [path for path in dict.fromkeys(told) if path.exists()]
 
     def write(self, report: Json) -> None:
         """Write what is told of the last output. The report of an output before it, at another place, is kept."""
@@ -52,13 +51,23 @@ class Reports:
         records.write(self.path, report | {"format": FORMAT})
         self._kept_path(report).unlink(missing_ok=True)
 
-    def _place(self, told: Path) -> Path:
+    def told(self, target: Path) -> str:
+        """How a report names a file: in full; one in the job's own folder from beside that, as it may move."""
+        own = target.parent.resolve() == self._folder.resolve()
+        return str(Path(self._folder.name, target.name)) if own else os.path.abspath(target)
+
+    def _placed(self, report: Json) -> Json:
+        told = {kind: report[kind] for kind in _KINDS if kind in report}
+        return report | {kind: facts | {"path": str(self._place(facts["path"]))} for kind, facts in told.items()}
+
+    def _place(self, told: str) -> Path:
         """Where a file is that a report names: one in the job's own folder is there, wherever that is seen from."""
-        own = not told.is_absolute() and told.parent.name == self._folder.name
-        return self._folder / told.name if own else told
+        path = Path(told)
+        own = not path.is_absolute() and path.parent.name == self._folder.name
+        return self._folder / path.name if own else path
 
     def _kept_path(self, report: Json) -> Path:
-        return self.kept_folder / f"{digest(os.path.abspath(report['blurred']['path']))}.json"
+        return self.kept_folder / f"{digest(self.told(self._place(report['blurred']['path'])))}.json"
 
 
 def _read(path: Path) -> Json | None:

@@ -105,6 +105,16 @@ def test_a_job_is_never_named_outside_its_folder(clip: Path, context: Make, tmp_
             find_job(name, tmp_path / "input", tmp_path / "output")
 
 
+def test_a_frame_that_the_source_does_not_have_is_named(clip: Path, context: Make) -> None:
+    job = split(clip, context())
+    job.frames.path(3).rename(job.frames.path(99))
+    with pytest.raises(IncompleteError, match="lacks frame 3 of its source, 1 in all; run split again"):
+        job.extent()
+    split(clip, context())
+    with pytest.raises(IncompleteError, match="holds frame 99, not of its source; move it away"):
+        job.extent()
+
+
 def test_a_huge_gap_is_told_without_counting_it_out(foreign: Job) -> None:
     foreign.frames.path(11).rename(foreign.frames.folder / "frame_9999999999.png")
     with pytest.raises(IncompleteError, match="lacks frames 11-"):

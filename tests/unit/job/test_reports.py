@@ -8,8 +8,9 @@ import pytest
 
 from faceblur.assemble import assemble
 from faceblur.context import Context
-from faceblur.errors import UsageError
+from faceblur.errors import MediaError, UsageError
 from faceblur.job import Job
+from faceblur.verify import verify
 from faceblur.worker import blur
 
 Make = Callable[..., Context]
@@ -49,6 +50,27 @@ def test_only_outputs_that_are_there_are_told_of_wherever_that_is_asked(
     gone.unlink()
     monkeypatch.chdir(tmp_path / "input")
     assert job.reports.outputs() == [tmp_path / usual]
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_an_output_is_known_where_its_folder_is_seen_at_another_path(
+    relative: bool, job: Job, context: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container, and as after rsync."""
+    monkeypatch.chdir(tmp_path)
+    near = Job(job.name, Path("input"), Path("output")) if relative else job
+    made = assemble(near, context(input=near.input_folder, output=near.folder.parent))
+    (tmp_path / "output").rename(tmp_path / "elsewhere")
+    folder = tmp_path / "elsewhere"
+    moved = Job(job.name, tmp_path / "input", folder)
+    path, there = folder / job.name / made.name, context(output=folder)
+    assert moved.reports.outputs() == [path]
+    assert verify(path, there)["path"] == str(path)
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(MediaError, match="is not what was made"):
+        verify(path, there)
+    moved.remove_all()
+    assert not moved.folder.exists()
 
 
 @pytest.mark.parametrize(
