@@ -11,7 +11,7 @@ from faceblur.images import Image, resized
 
 Points = NDArray[Any]  # (N, 1, 2) float32: x and y
 
-VERSION = 3  # part of every stamp: count up when the numbers change
+VERSION = 4  # part of every stamp: count up when the numbers change
 
 _SIDE = 480  # px of the longer side of the small picture; motion is measured there
 _CORNERS = 300
@@ -21,6 +21,7 @@ _FEWEST = 12  # corners that a motion can be told from
 _BACK_PX = 1.0  # how far from where it was a corner may end that is followed there and back
 _LOW = 0.3  # support below which it may be that there was nothing to hold on to but noise
 _SAME = 2.0  # mean difference in grey levels below which two pictures without corners are the same
+_BLANK = 16  # grey levels from the darkest to the lightest pixel below which there is nothing to see
 _ZOOM = (0.8, 1.25)  # from one frame to the next; anything else is no camera's motion
 
 
@@ -40,7 +41,7 @@ def between(before: Image, after: Image, width: int) -> Motion:
     much moves in it, 0.03 and less over a cut. The motion is the similarity that most of them agree on, found by RANSAC
     (Fischler and Bolles, 1981).
     """
-    if before.shape != after.shape:
+    if before.shape != after.shape or _is_blank(before) != _is_blank(after):  # the second is the end of a fade
         return Motion(support=0.0)
     even = _same_light(before, after)
     corners = cv2.goodFeaturesToTrack(even, _CORNERS, 0.01, 7)
@@ -72,6 +73,12 @@ def _follow(image: Image, other: Image, points: Points) -> tuple[Points, NDArray
 def _same(image: Image, other: Image) -> bool:
     """Whether two pictures without anything to hold on to, such as black ones, are the same but for noise."""
     return float(np.abs(image.astype(np.int16) - other).mean()) < _SAME
+
+
+def _is_blank(picture: Image) -> bool:
+    """Whether there is nothing in a picture: it is black, white or grey all over, but for noise."""
+    least, most, _, _ = cv2.minMaxLoc(picture)
+    return most - least < _BLANK
 
 
 def _same_light(before: Image, after: Image) -> Image:

@@ -47,6 +47,17 @@ def test_a_still_camera_does_not_move() -> None:
     assert (found.dx, found.dy) == (pytest.approx(0, abs=0.1), pytest.approx(0, abs=0.1))
 
 
+@pytest.mark.parametrize("light", [0, 128, 255])
+def test_a_fade_ends_the_shot_once_nothing_is_left_to_see(light: int) -> None:
+    """And begins the next one; while there is nothing to see, and while there is something, there is no cut."""
+    shown = view(scene(), 300, 200).astype(float)
+    steps = [*np.linspace(0, 1, 11), 1, 1, *np.linspace(1, 0, 11)]
+    frames = [np.rint(shown + (light - shown) * step).astype(np.uint8) for step in steps]
+    cuts = [i for i, pair in enumerate(itertools.pairwise(frames), start=1) if moved(*pair).support < 0.1]
+    assert len(cuts) == 2
+    assert all(np.ptp(frames[i]) < 30 for i in range(cuts[0], cuts[1]))
+
+
 def test_a_pan_moves_everything_the_other_way() -> None:
     found = moved(view(scene(), 300, 200), view(scene(), 312, 195))
     assert (found.dx, found.dy) == (pytest.approx(-12, abs=0.3), pytest.approx(5, abs=0.3))

@@ -60,7 +60,7 @@ class Truth:
             pairs = zip(value["frames"], value["ignored"], strict=True)
             frames = tuple(_labels(faces, ignored) for faces, ignored in pairs)
             return cls(int(value["width"]), int(value["height"]), frames)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             wanted = "it must be JSON with width, height, and frames and ignored of equal length"
             raise SourceError(f"{path} is not a truth file ({type(error).__name__}: {error}); {wanted}") from error
 
@@ -220,9 +220,14 @@ def plot(path: Path, results: Sequence[Figures]) -> None:
 
 
 def _labels(faces: Sequence[Sequence[Any]], ignored: Sequence[list[float]]) -> Labels:
-    return Labels(
-        tuple((str(name), Box.from_json(list(box))) for *box, name in faces), tuple(map(Box.from_json, ignored))
-    )
+    return Labels(tuple((str(name), _box(corners)) for *corners, name in faces), tuple(map(_box, ignored)))
+
+
+def _box(corners: Sequence[float]) -> Box:
+    box = Box.from_json(list(corners))
+    if box.width < 0 or box.height < 0:
+        raise ValueError(f"the box {box.to_json()} (left, top, right, bottom) ends before it begins")
+    return box
 
 
 def _worker(job: Job, context: Context, detector: str) -> Worker:

@@ -28,7 +28,7 @@ from faceblur.temporal.tracks import BRIDGED, EXTENDED, SEEN, Track, belief, fol
 __all__ = ["CUT", "Evidence", "Settings", "Solved", "regions", "solve", "unheard", "version"]
 
 _OUTSIDE = "decision {} lies outside the picture"
-_VERSION = 4  # count up when the regions change, other than by calibration
+_VERSION = 5  # count up when the regions change, other than by calibration
 _MEANS = 0.4  # IoU of a person's box with the one region it means; drawn tightly around the face it is about 0.6
 _AROUND = (math.sqrt(2) - 1) / 2  # grows a box until the ellipse inside it goes around the box
 _LEAST_PX = 6.0  # the smallest margin: where a small face is between two looks is known to a few pixels only
@@ -92,7 +92,7 @@ def solve(
             for (index, region), other in zip(_regions(track, settings), others.tolist(), strict=True):
                 found[index].append(region)
                 if other >= 0:
-                    faces[index][track.name] = tracks[other].name
+                    faces[index][region.track] = tracks[other].name
         decided = [
             _decided(number, regions, decisions, size) for number, regions in zip(shot.numbers, found, strict=True)
         ]
@@ -131,10 +131,10 @@ def _regions(track: Track, settings: Settings) -> Iterator[tuple[int, Region]]:
     boxes = np.round(np.concatenate([low, high], axis=1), 2).tolist()
     score = round(calibration.probability(track.odds), 4)
     kind = shot.kinds[track.kind]
-    drawn = outlines(track, settings.grow + _DRIFT * track.unsure, least)
+    drawn, name = outlines(track, settings.grow + _DRIFT * track.unsure, least), track.name
     for offset, (box, how, outline) in enumerate(zip(boxes, track.how.tolist(), drawn, strict=True)):
         around = _around(outline) if outline else Box(*box)
-        yield track.first + offset, Region(around, kind, _REASONS[how], score, track.name, outline)
+        yield track.first + offset, Region(around, kind, _REASONS[how], score, name, outline)
 
 
 def _around(outline: Points) -> Box:

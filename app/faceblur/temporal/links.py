@@ -118,7 +118,7 @@ class _Chains:
 
     def _assign(self, rows: Indices) -> tuple[Indices, Indices]:
         """Pairs (chain, detection) of least total cost."""
-        gap = np.maximum(self._now - self.seen - 1, 0)
+        gap = np.maximum(self._time - self.when - 1, 0)  # not by the clock: over a pause a chain may go far, too
         gate = np.where(self.young, _GATE_YOUNG + _GATE_GAP_YOUNG * gap, _GATE + _GATE_GAP * gap)
         gate = np.minimum(gate, _GATE_MOST)
         still = self._now - self.seen <= _BRIEF

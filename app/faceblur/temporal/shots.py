@@ -20,7 +20,7 @@ Indices = NDArray[np.int64]
 
 REACH = 7  # frames to each side that a place is smoothed over
 CUT = 0.1  # support below which a frame has nothing to do with the one before; see motion.between
-_NEAR = 3  # frames; breaks closer than this to one another are no cuts
+_NEAR_S = 0.095  # seconds from one break to the next for which they are no cuts: up to two frames of 25 or 30 a second
 _UNIT_S = 1 / 30  # times are counted in frames, but at higher rates in thirtieths of a second
 _SAME = 0.45  # IoU from which what two detectors say is about one thing
 _LONGEST = 1.0  # units from one frame to the next: where frames are far apart they are counted
@@ -95,19 +95,19 @@ class Shot:
 
 def shots(frames: Iterable[Evidence], tick_s: float, agree: int = 1) -> Iterator[Shot]:
     """Cut the evidence into shots. `tick_s` is a unit of pts in seconds, the same for all frames."""
-    for part in _cut(frames):
+    for part in _cut(frames, tick_s):
         shot = _shot(part, tick_s, agree)
         part.clear()  # all of it is in the arrays now, which are much smaller
         yield shot
 
 
-def _cut(frames: Iterable[Evidence]) -> Iterator[list[Evidence]]:
+def _cut(frames: Iterable[Evidence], tick_s: float) -> Iterator[list[Evidence]]:
     """The frames of each shot. A flash ends none: what is before it may still be there after it."""
     shot: list[Evidence] = []
     breaks: list[int] = []  # frames of the shot that have nothing to do with the one before, close to one another
     for frame in frames:
         broken = frame.motion is None or frame.motion.support < CUT
-        if breaks and len(shot) - breaks[-1] >= _NEAR:
+        if breaks and (frame.pts - shot[breaks[-1]].pts) * tick_s >= _NEAR_S:
             *ended, shot = _parts(shot, breaks)
             yield from ended
             breaks = []

@@ -25,6 +25,7 @@ _COST = 1.5  # how much surer a detection must be per natural logarithm of its s
 _NOWHERE = complex(np.nan, np.nan)
 _INSIDE = 0.1  # share of a box that must be inside the picture for a track to go on
 _ROUND = 0.25  # units: times that are rounded, to milliseconds in some files, cost no frame
+_EVEN = 0.5  # units of time by which two frames are equally far away
 _TREND = REACH + 1  # frames that a track's speed at its end is taken from
 _DOUBT = 4.0  # how many times its own uncertainty that speed must be to count for most of it
 _CALM = 0.95  # how much of that speed is left after each unit of time
@@ -140,13 +141,18 @@ def _carried(shot: Shot, start: int, end: int, middle: complex, size: Reals) -> 
 def _smoothed(shot: Shot, first: int, middle: Places, size: Reals) -> tuple[Places, Reals]:
     """The mean of the middle half of the values in up to REACH frames to each side, along the camera.
 
-    Near the ends of a track the window for places shrinks evenly to both sides, so that one that moves does not lag.
+    Near the ends of a track the window for places shrinks evenly to both sides, and of two frames at the two sides both
+    count only where they are equally far away in time, so that one that moves does not lag.
     """
     count = len(middle)
     places, sizes = _windows(shot, first, middle, size)
     offset = np.abs(np.arange(-REACH, REACH + 1))[:, None]
     room = np.minimum(np.arange(count), count - 1 - np.arange(count))[None, :]
-    places = np.where(offset <= room, places, _NOWHERE)
+    time = shot.time[first : first + count]
+    later = time[np.minimum(np.arange(count) + offset, count - 1)] - time
+    earlier = time - time[np.maximum(np.arange(count) - offset, 0)]
+    even = np.abs(later - earlier) <= _EVEN
+    places = np.where((offset <= room) & even, places, _NOWHERE)
     return _middle_mean(places.real) + 1j * _middle_mean(places.imag), _middle_mean(sizes)
 
 
@@ -189,8 +195,8 @@ def _extended(track: Track, units: float, step: int, extent: tuple[int, int]) ->
     # It may have stood still or moved on: all of the way is hidden.
     places, way = places + moved / 2, np.abs(np.stack([moved.real, moved.imag], axis=1))
     sizes = np.log(np.exp(sizes) + way)
-    left = np.nonzero(inside < _INSIDE)[0]
-    keep = int(left[0]) if len(left) else len(places)
+    there = np.nonzero(inside >= _INSIDE)[0]  # up to the last: the camera may bring it back
+    keep = int(there[-1]) + 1 if len(there) else 0
     if not keep:
         return track
 

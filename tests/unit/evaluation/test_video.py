@@ -206,6 +206,23 @@ def truth(tmp_path: Path) -> Path:
     return write_truth(tmp_path / "clip.gt.json", boxes_of(12))
 
 
+@pytest.mark.parametrize("kind", ["frames", "ignored"])
+def test_boxes_that_are_inside_out_are_no_truth(truth: Path, kind: str) -> None:
+    """Left, top, width and height by mistake: of such faces nothing would ever leak."""
+    value = json.loads(truth.read_text())
+    value[kind][3] = [[200, 150, 40, 40, "1"][: 5 if kind == "frames" else 4]]
+    truth.write_text(json.dumps(value))
+    with pytest.raises(SourceError, match="ends before it begins"):
+        Truth.read(truth)
+
+
+@pytest.mark.parametrize("text", ['{"width": Infinity, "height": 1, "frames": [], "ignored": []}', "[" * 99999])
+def test_what_python_stumbles_over_is_no_truth(truth: Path, text: str) -> None:
+    truth.write_text(text)
+    with pytest.raises(SourceError, match="is not a truth file"):
+        Truth.read(truth)
+
+
 def test_a_detector_that_finds_all_faces_leaks_none(clip: Path, truth: Path, context: Callable[..., Context]) -> None:
     solved, alone = evaluation.video(clip, Truth.read(truth), context(), ["null"])
     assert (solved.name, alone.name) == ("null", "null, each look alone")
