@@ -4,8 +4,10 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from faceblur.errors import FaceblurError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "quality"), str(ROOT / "tests")]
@@ -26,6 +28,14 @@ def deface() -> Path:
         subprocess.run([folder / "bin" / "pip", "install", "--quiet", DEFACE], check=True)
         done.touch()
     return folder / "bin" / "deface"
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a program, whose errors that a person can act on are told in one line."""
+    try:
+        main()
+    except FaceblurError as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
 
 
 def defaults() -> dict[str, str]:

@@ -152,12 +152,17 @@ class _Assembly:
         made = self.output.made(kind, target)
         if made.get("request") == request:
             made |= {"path": self.output.told(target)}
-            self.job.reports.write(self.job.reports.last() | self.facts | {kind: made})
+            self.job.reports.write(self._before | self.facts | {kind: made})
         else:
             self._write(kind, stamps, request, target)
         if kind == "debug":
             self.context.progress.result(f"{target}: for checking only, it shows the faces", debug=str(target))
         return target
+
+    @property
+    def _before(self) -> Json:
+        """What was told of the last output, less where the time of that run went."""
+        return {name: value for name, value in self.job.reports.last().items() if name != "profile"}
 
     def tell(self, target: Path) -> None:
         """Say what came out, and loudly when nothing was hidden."""
@@ -183,7 +188,7 @@ class _Assembly:
         The report goes first and names what it replaces, so that after a crash between the two the file that is there
         is still known to be ours.
         """
-        began, before = time.monotonic(), self.job.reports.last()
+        began, before = time.monotonic(), self._before
         files.sweep(target.parent, target)
         with files.atomic(target, sync=True) as temporary:
             try:

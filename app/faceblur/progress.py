@@ -60,7 +60,8 @@ class Progress:
     def step(self, job: str, name: str, total: int, done: int = 0, unit: str = "frames") -> Iterator[Step]:
         """A step that is shown while the block runs. Call `advance` or `reach` on what it gives, then `update` here.
 
-        How long it took is kept in `spent`, by job and step: units done here, seconds, units a second.
+        How long it took is kept in `spent`, by job and step: units done here, seconds, units a second; of a step that
+        is taken several times all together.
         """
         step = Step(job, name, total, done, unit=unit)
         self.begin(step)
@@ -68,9 +69,12 @@ class Progress:
             yield step
         finally:
             self.end(step)
-            done, seconds = step.done - step.first, time.monotonic() - step.began
-            told = {step.unit: done, "seconds": round(seconds, 3), "rate": round(step.rate, 2)}
-            self.spent.setdefault(step.job, {})[step.name] = told
+            spent = self.spent.setdefault(step.job, {})
+            before = spent.get(step.name, {})
+            count = step.done - step.first + before.get(step.unit, 0)
+            seconds = time.monotonic() - step.began + before.get("seconds", 0.0)
+            told = {step.unit: count, "seconds": round(seconds, 3), "rate": round(count / max(seconds, 1e-9), 2)}
+            spent[step.name] = told
 
     def begin(self, step: Step) -> None: ...
 

@@ -16,7 +16,7 @@ import pytest
 
 from conftest import moving_face, picture, write_clip
 from faceblur import cli
-from faceblur.cli.common import Failures
+from faceblur.cli.common import Every, Failures
 
 HEAVY = ("cv2", "av", "onnxruntime", "tensorflow", "deepface", "retinaface", "numpy", "rich")
 
@@ -190,6 +190,17 @@ def test_a_wrong_request_exits_2_and_makes_nothing(clip: Path, tmp_path: Path, a
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(("word", "every"), [("auto", 0), ("1", 1), ("12", 12)])
+def test_how_often_is_looked_is_a_number_or_left_to_the_preset(word: str, every: int) -> None:
+    assert Every().convert(word, None, None) == every
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "1.5", "often", ""])
+def test_how_often_is_looked_is_no_other_word(word: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a number from 1, or auto"):
+        Every().convert(word, None, None)
 
 
 def test_the_detector_for_tests_is_refused_outside_of_them(clip: Path, tmp_path: Path) -> None:

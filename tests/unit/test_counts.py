@@ -14,17 +14,18 @@ from typing import Any
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import images, media, motion, sharing, status, worker
+from faceblur import direct, images, media, motion, png, sharing, status, worker
 from faceblur import job as jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
 from faceblur.job import DirectJob, Job, records
-from faceblur.media import source
+from faceblur.media import pixels, source, target
 from faceblur.options import Options
 from faceblur.pipeline import run, split
 
 Make = Callable[..., Context]
 FRAMES = 20
+ALONE = 2  # frames that are decoded besides: the source's first, and the first of what came out
 
 
 def count(
@@ -49,8 +50,12 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     for owner, name, what in (
         (source, "canonical", "canonical frames"),
         (source, "image_of", "BGR images"),
-        (images, "encode", "PNG encodes"),
-        (images, "decode", "PNG decodes"),
+        *((module, "converted", "conversions") for module in (pixels, target)),
+        *((module, "from_planes", "frames made") for module in (media, pixels, target)),
+        (direct, "redact_planes", "frames redacted"),
+        (worker, "redact", "frames redacted"),
+        (png, "pack", "PNG encodes"),
+        (png, "unpack", "PNG decodes"),
         (images, "fingerprint", "fingerprints read"),
         (images, "read_stamp", "stamps read"),
         (Null, "rows", "detections"),
@@ -60,14 +65,14 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     ):
         count(monkeypatch, found, owner, name, what)
 
-    real = media.Reader.__iter__
+    real = source._decoded
 
-    def decoded(self: media.Reader) -> Iterator[media.Timed]:
-        for frame in real(self):
+    def decoded(*arguments: Any) -> Iterator[Any]:
+        for frame in real(*arguments):
             found["frames decoded"] += 1
             yield frame
 
-    monkeypatch.setattr(media.Reader, "__iter__", decoded)
+    monkeypatch.setattr(source, "_decoded", decoded)
     return found
 
 
@@ -89,11 +94,15 @@ def test_without_frames_each_is_decoded_twice_and_looked_at_once(
     source_clip: Path, context: Make, counts: Counter[str], every: int
 ) -> None:
     seen = FRAMES if every == 1 else FRAMES // every + 1  # and the last
-    run(source_clip, context(no_frames=True, every=every))
-    assert excess(
-        counts, per_run={"source.json": 14, "plan.json": 4, "solve.json": 4, "begun.json": 3, "report.json": 4}
-    ) == {
-        "frames decoded": 2 * FRAMES,
+    made = context(no_frames=True, every=every)
+    run(source_clip, made)
+    done, blurred = counts.copy(), hidden(made.options)
+    per_run = {"source.json": 14, "plan.json": 4, "solve.json": 4, "begun.json": 3, "report.json": 4}
+    assert excess(done, per_run) == {
+        "frames decoded": 2 * FRAMES + ALONE,
+        "conversions": 5 * FRAMES,  # into the canonical format, which costs nothing where that is the source's own
+        "frames made": 2 * FRAMES + blurred,  # for swscale, and for the encoder
+        "frames redacted": blurred,
         "canonical frames": 2 * FRAMES,
         "BGR images": FRAMES,
         "detections": seen,
@@ -116,7 +125,10 @@ def test_with_frames_each_is_packed_once_and_the_hidden_ones_twice(
     assert 0 < blurred < FRAMES
     per_run = {"source.json": 49, "plan.json": 11, "solve.json": 4, "begun.json": 4, "report.json": 4}
     assert excess(done, per_run) == {
-        "frames decoded": FRAMES,
+        "frames decoded": FRAMES + ALONE,
+        "conversions": 4 * FRAMES,
+        "frames made": 2 * FRAMES,
+        "frames redacted": blurred,
         "canonical frames": FRAMES,
         "BGR images": FRAMES,
         "PNG encodes": FRAMES + blurred,
@@ -151,7 +163,8 @@ def test_a_second_run_decodes_detects_and_packs_nothing(
     run(source_clip, made)
     counts.clear()
     run(source_clip, made)
-    assert not set(counts) & {"frames decoded", "BGR images", "PNG encodes", "PNG decodes", "detections", "motions"}
+    assert not set(counts) & {"BGR images", "PNG encodes", "PNG decodes", "detections", "motions", "frames redacted"}
+    assert counts["frames decoded"] < ALONE
 
 
 def test_to_tell_how_far_a_job_is_each_frame_is_looked_into_once(

@@ -79,6 +79,8 @@ def test_a_run_tells_its_profile_only_when_asked(clip: Path, context: Make, bare
     run(clip, context(no_frames=bare, output=options.output / "again", input=options.output / "again", profile=True))
     found = DirectJob("clip", options.output / "again", options.output / "again").reports.last()["profile"]
     own = {"redact"} if bare else {"redact", "PNG read", "PNG write"}
+    run(clip, context(no_frames=bare, output=options.output / "again", input=options.output / "again", style="solid"))
+    assert "profile" not in DirectJob("clip", options.output / "again", options.output / "again").reports.last()
     usual = {"decode", "convert", "motion", "detect", "solve", "encode", "verify", "waiting", "rest"}
     assert set(found["steps"]) == usual | own
     assert 0 < sum(found["steps"].values()) < 4 * found["seconds"]

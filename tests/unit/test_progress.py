@@ -61,6 +61,18 @@ def test_faces_add_up() -> None:
     assert step.faces == 5
 
 
+def test_a_step_that_is_taken_twice_is_told_of_together() -> None:
+    """As detecting is, once at a pace and once where shots begin and end."""
+    progress = Progress()
+    for count in (30, 4):
+        with progress.step("clip", "detect", 40, 40 - count) as step:
+            step.advance(count)
+            step.began -= 2
+    told = progress.spent["clip"]["detect"]
+    assert (told["frames"], told["seconds"]) == (34, pytest.approx(4, abs=0.5))
+    assert told["rate"] == pytest.approx(34 / told["seconds"], rel=0.01)
+
+
 def test_the_rate_counts_what_was_done_since_the_step_began() -> None:
     step = earlier(Step("clip", "detect", 100), 10)
     step.advance(50)

@@ -52,6 +52,23 @@ class Rate(click.ParamType[Fraction]):
             self.fail(f"{value!r} is not a rate such as 25 or 30000/1001", param, ctx)
 
 
+class Every(click.ParamType[int]):
+    """Look at one frame in so many: a number from 1, or auto for what the preset says, which is 0 in Options."""
+
+    name = "every"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            return 0
+        try:
+            every = int(value)
+        except ValueError:
+            every = 0
+        if every < 1:
+            self.fail(f"{value!r} is not a number from 1, or auto", param, ctx)
+        return every
+
+
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option that is also the environment variable FACEBLUR_<OPTION>, the same for every command.
 
@@ -127,7 +144,13 @@ BLUR = (
     option("--hide", metavar="KIND[,KIND...]", help=f"What fast and slow look for: {','.join(KINDS)}."),
     option("--detect-scale", default="auto", metavar="auto|F|WxH", help="Size of the picture that detectors look at."),
     option("--tta", type=click.Choice(TTA), default="none", help="Look at mirrored and resized copies, too."),
-    option("--every", type=int, show_default="by the preset", metavar="K", help="Look at one frame in K only."),
+    option(
+        "--every",
+        type=Every(),
+        show_default="auto: by the preset",
+        metavar="K|auto",
+        help="Look at one frame in K only; 1 looks at all.",
+    ),
     option("--strict", is_flag=True, help="Fail where a preset's detector cannot be had."),
     option("--style", type=click.Choice(STYLES), default=DEFAULTS.style, help="How faces are hidden."),
     *SOLVE,
