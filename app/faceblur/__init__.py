@@ -14,7 +14,7 @@ starts processes. Names are resolved when first used, so that `import faceblur` 
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from faceblur.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from faceblur.detectors import create as create_detector

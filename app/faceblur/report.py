@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceblur import __version__, detectors, weights
+from faceblur import detectors, weights
 from faceblur.detectors import packages
 from faceblur.domain import Json, Region
 from faceblur.download import sha256_of
@@ -14,6 +14,7 @@ from faceblur.errors import FaceblurError, IncompleteError
 from faceblur.job import Job
 from faceblur.plan import Plan
 from faceblur.redaction import Style, redact
+from faceblur.version import __version__
 
 _LOOKED_AT = 1000  # frames from which the hidden share is told, at most
 _SIDE = 320  # px of the longer side of the picture on which it is told
