@@ -111,11 +111,6 @@ def place(temporary: Path, path: Path) -> None:
         raise output_error(path, error) from error
 
 
-def is_temporary(name: str) -> bool:
-    """Whether a file of this name is being written, or is the leftover of a write that was killed."""
-    return _TEMPORARY.fullmatch(name) is not None
-
-
 def sweep(folder: Path, target: Path | None = None) -> None:
     """Remove the leftovers of killed writes from `folder`, or only those of `target`. Nobody may be writing there."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

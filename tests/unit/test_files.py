@@ -128,13 +128,11 @@ def test_a_folder_without_rights_is_told_with_advice(tmp_path: Path) -> None:
         files.write(tmp_path / "a.bin", b"data")
 
 
-def test_a_leftover_is_known_as_temporary(tmp_path: Path) -> None:
-    assert files.is_temporary(leftover(tmp_path / "a.bin").name)
-
-
 @pytest.mark.parametrize("name", ["a.bin", ".gitkeep", ".tmpl", ".notes.tmp", "frame_0000000001.png", "x.tmp"])
-def test_a_persons_file_is_not_taken_for_temporary(name: str) -> None:
-    assert not files.is_temporary(name)
+def test_a_persons_file_is_not_swept_away(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    files.sweep(tmp_path)
+    assert (tmp_path / name).exists()
 
 
 def test_sweeping_removes_what_a_killed_write_left(tmp_path: Path) -> None:

@@ -69,11 +69,6 @@ class Faces:
         classes = tuple(self.classes[index] for index in indices) if self.classes else ()
         return replace(self, boxes=tuple(self.boxes[index] for index in indices), sets=sets, classes=classes)
 
-    @property
-    def widest(self) -> str:
-        """The set by which a detector is judged: "hard" where that is known, "all" elsewhere."""
-        return LEVELS[-1] if LEVELS[-1] in self.sets else ALL
-
     def check(self, photo: str, width: int, height: int) -> None:
         """UsageError when the labels are about a picture of another size than a photo's, upright, in pixels."""
         if self.size not in (None, (width, height)):

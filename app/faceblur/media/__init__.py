@@ -6,14 +6,13 @@ Time is an integer pts and a Fraction time base, never a float. Frames are uprig
 
 from faceblur.media.check import again, measure, verify
 from faceblur.media.containers import ENDINGS
-from faceblur.media.encoders import CODECS, Encoding, Wish, choose
-from faceblur.media.pixels import FULL, UNKNOWN, Layout, Plane, from_planes, planes
+from faceblur.media.encoders import Encoding, Wish, choose
+from faceblur.media.pixels import FULL, UNKNOWN, Layout, from_planes, planes
 from faceblur.media.sound import Soundtrack, present, subtitles
 from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
 from faceblur.media.target import VERSION, Clock, check_target, family, write, write_sound
 
 __all__ = [
-    "CODECS",
     "ENDINGS",
     "FULL",
     "READING",
@@ -23,7 +22,6 @@ __all__ = [
     "Encoding",
     "Layout",
     "Picture",
-    "Plane",
     "Reader",
     "Recipe",
     "Sound",

@@ -78,7 +78,6 @@ def test_the_files_of_wider_face_count_from_1_and_name_what_counts(named: str, t
     faces = read(folder if named == "folder" else folder / "wider_face_val.mat", {NAME, "0--Parade/b.jpg"})[NAME]
     assert faces.boxes == FACES
     assert faces.sets == {ALL: {0, 1}, "easy": {0}, "medium": {0}, "hard": {0, 1}}
-    assert faces.widest == "hard"
 
 
 def test_json_names_what_counts_from_0(tmp_path: Path) -> None:
