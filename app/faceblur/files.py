@@ -98,9 +98,12 @@ def remove_folder(path: Path) -> None:
 
 
 def write(path: Path, data: bytes, *, sync: bool = False) -> None:
-    """Write `data` to `path`, whole or not at all."""
+    """Write `data` to `path`, whole or not at all. Raises OutputError."""
     with atomic(path, sync=sync) as temporary:
-        temporary.write_bytes(data)
+        try:
+            temporary.write_bytes(data)
+        except OSError as error:
+            raise output_error(path, error) from error
 
 
 def place(temporary: Path, path: Path) -> None:

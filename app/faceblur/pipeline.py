@@ -9,13 +9,13 @@ from faceblur import catalog, detectors, files, media, stills
 from faceblur.assemble import assemble, check_output
 from faceblur.claims import claim
 from faceblur.context import Context
+from faceblur.crew import blur, threads
 from faceblur.direct import direct
 from faceblur.errors import IncompleteError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.options import PRESETS, SUBSTITUTES, Options, stands_for
 from faceblur.profile import Profile
 from faceblur.split import split
-from faceblur.worker import blur, threads
 
 __all__ = ["assemble", "blur", "clean", "run", "run_each", "run_source", "sources", "split"]
 

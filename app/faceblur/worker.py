@@ -3,7 +3,6 @@
 Any number of workers, in any number of processes and containers, share a job through its files alone.
 """
 
-import multiprocessing
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,14 +15,13 @@ from faceblur.claims import claim
 from faceblur.context import Context
 from faceblur.detectors.base import Detector
 from faceblur.domain import Detection, Region
-from faceblur.errors import FaceblurError, IncompleteError, Interrupted, MissingError, SourceError, UsageError
+from faceblur.errors import FaceblurError, IncompleteError, MissingError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.media import UNKNOWN
-from faceblur.options import SUBSTITUTES, Options, processors
+from faceblur.options import SUBSTITUTES
 from faceblur.plan import LOOK, Plan
 from faceblur.redaction import redact
 from faceblur.sharing import Sharing, Task
-from faceblur.stop import Stop
 
 _NEAR = 12  # frames to either side of which small pictures are kept: from one look to the next, up to 120 a second
 LIKELY = 0.3  # score from which a detection is counted as a face while nothing is solved yet
@@ -335,63 +333,6 @@ class Worker:
             yield solved
 
 
-def blur(job: Job, context: Context, *, every: bool = False) -> None:
-    """Detect, solve and render what is missing, with `options.workers` processes, this one among them.
-
-    Planned are the frames without a blurred picture, or with `every` all of them.
-    """
-    context, missing = context.equipped(job.lacks, job.side)
-    worker = Worker(job, context, threads=threads(context.options), missing=missing)
-    worker.make()
-    with worker.joined(every=every), _helpers(job, context):
-        worker.work()
-
-
-@contextmanager
-def _helpers(job: Job, context: Context) -> Iterator[None]:
-    """The other worker processes; they end by themselves, or are asked to when this one does not get through."""
-    options, spawning = context.options, multiprocessing.get_context("spawn")
-    helpers = [spawning.Process(target=_help, args=(job, options)) for _ in range(options.workers - 1)]
-    for helper in helpers:
-        helper.start()
-    try:
-        yield
-    except BaseException:
-        for helper in helpers:
-            helper.terminate()
-        raise
-    finally:
-        with context.timed("waiting"):
-            for helper in helpers:
-                helper.join()
-    killed = [-helper.exitcode for helper in helpers if helper.exitcode is not None and helper.exitcode < 0]
-    if killed:
-        who = "a worker was" if len(killed) == 1 else f"{len(killed)} workers were"
-        context.progress.warn(
-            f"{job.name}: {who} killed (signal {killed[0]}), and the others did the work; where memory "
-            f"is short fewer --workers take less"
-        )
-
-
-def _help(job: Job, options: Options) -> None:
-    stop = Stop()
-    stop.listen()
-    worker = Worker(job, Context(options, stop=stop), threads=threads(options))
-    try:
-        with job.workers.presence(worker.token, worker.own):
-            worker.work()
-    except FaceblurError as error:
-        # The first process meets the same trouble and tells it; only the code matters here.
-        raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        raise SystemExit(Interrupted.exit_code) from None
-
-
 def _likely(seen: Sequence[Detection] | None) -> int | None:
     """How many faces a frame is taken to show while nothing is solved; None when it was not seen yet."""
     return None if seen is None else sum(d.score >= LIKELY for d in seen)
-
-
-def threads(options: Options) -> int:
-    """Processor threads for one of the processes, so that together they use the processors there are."""
-    return options.threads or max(1, processors() // options.workers)

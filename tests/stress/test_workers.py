@@ -14,9 +14,9 @@ import pytest
 from conftest import moving_face, write_clip
 from faceblur import images
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.job import Job
 from faceblur.pipeline import assemble, split
-from faceblur.worker import blur
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(900)]
 FRAMES = 500

@@ -17,12 +17,12 @@ from conftest import GREEN, moving_face, picture, pictures, play, write_clip
 from faceblur import catalog, images, media
 from faceblur.assemble import assemble
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.errors import IncompleteError, Interrupted, MediaError, OutputError, SourceError, UsageError
 from faceblur.job import Job
 from faceblur.pipeline import run
 from faceblur.progress import Progress
 from faceblur.split import split
-from faceblur.worker import blur
 
 Maker = Callable[..., Context]
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import moving_face, picture, write_clip
-from faceblur import direct, images, media, motion, png, sharing, status, worker
+from faceblur import crew, direct, images, media, motion, png, sharing, status, worker
 from faceblur import job as jobs
 from faceblur.context import Context
 from faceblur.detectors.null import Null
@@ -187,7 +187,7 @@ def test_sharing_a_job_costs_each_worker_a_few_looks_a_frame_and_listings_that_d
     count(monkeypatch, counts, os, "scandir", "listings")
     count(monkeypatch, counts, sharing, "claim", "claims")
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda _: worker.blur(job, context(workers=1)), range(workers)))
+        list(pool.map(lambda _: crew.blur(job, context(workers=1)), range(workers)))
     assert counts["detections"] == frames
     assert counts["PNG encodes"] == 2 * frames  # those of split are among them
     assert counts["listings"] <= 8 * workers

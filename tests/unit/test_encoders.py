@@ -397,7 +397,7 @@ def test_frames_of_16_bits_from_elsewhere_keep_10(tmp_path: Path, context: Calla
     from faceblur import images
     from faceblur.assemble import assemble
     from faceblur.catalog import find_job
-    from faceblur.worker import blur
+    from faceblur.crew import blur
 
     for number in (1, 2):
         deep = picture(seed=number).astype(np.uint16) * 257

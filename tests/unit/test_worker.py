@@ -1,7 +1,6 @@
 """Many workers on one job, the plan, and what happens to frames that cannot be done."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import threading
@@ -21,17 +20,17 @@ from faceblur import worker as module
 from faceblur.assemble import assemble
 from faceblur.claims import claim
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.detectors.base import Rows
 from faceblur.detectors.null import Null
 from faceblur.domain import Box
 from faceblur.errors import IncompleteError, Interrupted, MissingError, OutputError
 from faceblur.job import Job
-from faceblur.options import Options
 from faceblur.pace import Pace
 from faceblur.pipeline import clean, split
 from faceblur.plan import Plan
 from faceblur.temporal import Evidence
-from faceblur.worker import Worker, blur
+from faceblur.worker import Worker
 
 Make = Callable[..., Context]
 
@@ -698,14 +697,6 @@ def test_regions_that_two_wrote_at_once_are_not_taken_for_those_of_one(
     assert job.solution.regions(3)
 
 
-def test_two_processes_give_the_frames_of_one(job: Job, context: Make, tmp_path: Path) -> None:
-    blur(job, context())
-    alone = blurred(job)
-    shutil.rmtree(job.folder)
-    blur(job, context(workers=2))
-    assert blurred(job) == alone
-
-
 def test_frames_of_two_jobs_in_one_folder_never_mix(job: Job, context: Make, tmp_path: Path) -> None:
     other = split(write_clip(tmp_path / "input" / "other.mp4", moving_face(5, 64, 48)), context())
     blur(job, context())
@@ -792,16 +783,6 @@ def test_where_two_must_agree_frames_that_one_was_to_see_stay_hidden(job: Job, c
 def test_what_the_other_of_two_that_must_agree_does_not_see_stays_visible(job: Job, context: Make) -> None:
     blur(job, context(detector="null+haar", agree=2))
     assert not any(job.solution.regions(number) for number in range(1, 13))
-
-
-@pytest.mark.parametrize(("workers", "threads"), [(1, 8), (2, 4), (3, 2), (100, 1)])
-def test_workers_share_out_the_processors(workers: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faceblur.worker.processors", lambda: 8)
-    assert module.threads(Options(workers=workers)) == threads
-
-
-def test_threads_that_were_asked_for_are_for_each_worker() -> None:
-    assert module.threads(Options(workers=4, threads=3)) == 3
 
 
 def test_all_processes_use_what_took_a_missing_detectors_place(
@@ -894,22 +875,3 @@ def test_frames_that_are_packed_otherwise_need_no_work_anew(clip: Path, context:
     split(clip, context(png="fast"))
     blur(job, context(png="fast"), every=True)
     assert rewritten(before, times(job)) == set()
-
-
-def test_a_worker_that_is_killed_is_told_of_and_the_others_do_its_work(
-    job: Job, context: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made, told = context(workers=2), list[str]()
-    made.progress.warn = told.append  # type: ignore[method-assign]
-    rows = Null.rows
-
-    def and_kill(self: Null, image: images.Image) -> Rows:
-        for child in multiprocessing.active_children():
-            child.kill()
-        return rows(self, image)
-
-    monkeypatch.setattr(Null, "rows", and_kill)
-    blur(job, made)
-    assert len(blurred(job)) == 12
-    [text] = told
-    assert "a worker was killed (signal 9), and the others did the work" in text

@@ -43,7 +43,7 @@ def evaluate_video(
 
     names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
-    _check_file("--plot", plot)
+    _check_file("--plot", plot, ".png")
     labels = evaluation.Truth.read(truth)
     found = (
         [evaluation.leaks(source, redacted, labels)] if redacted else evaluation.video(source, labels, context, names)
@@ -90,7 +90,7 @@ def evaluate_photos(
     names = _names(detector)
     context = begin(ctx, given | {"detector": "+".join(names)})
     _check_file("--dump", dump_)
-    _check_file("--plot", plot)
+    _check_file("--plot", plot, ".png")
     _check_folder("--misses", misses_)
     failures = Failures()
     results = evaluation.photos(folder, truth, context, names, limit, only=only, failed=failures.tell)
@@ -105,12 +105,14 @@ def evaluate_photos(
     failures.leave()
 
 
-def _check_file(name: str, path: Path | None) -> None:
+def _check_file(name: str, path: Path | None, ending: str = "") -> None:
     """UsageError or OutputError where the file of an option cannot be written: told before hours of detection."""
     from faceblur import files
 
     if path and path.is_dir():
         raise UsageError(f"{name} {path} is a folder; it must be a file")
+    if path and ending and path.suffix.lower() != ending:
+        raise UsageError(f"{name} {path}: the file must end in {ending}")
     if path:
         files.check_writable(path)
 

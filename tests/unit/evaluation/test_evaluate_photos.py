@@ -457,6 +457,7 @@ TARGETS = {
     "--dump": ("folder", 2, "--dump folder is a folder"),
     "--plot": ("folder", 2, "--plot folder is a folder"),
     "--misses": ("file", 2, "--misses file is a file"),
+    "--plot  ": ("chart.jpg", 2, "--plot chart.jpg: the file must end in .png"),
     "--plot ": ("file/chart.png", 7, "cannot write file/chart.png"),
     "--misses ": ("file/misses", 7, "cannot write file/misses"),
 }

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.errors import IncompleteError
 from faceblur.job import Job
 from faceblur.split import split
-from faceblur.worker import blur
 
 Make = Callable[..., Context]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.job import Job
-from faceblur.worker import blur
 
 Make = Callable[..., Context]
 

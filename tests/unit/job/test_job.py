@@ -11,12 +11,13 @@ from faceblur import images
 from faceblur.assemble import assemble
 from faceblur.catalog import find_job
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.domain import Json
 from faceblur.errors import IncompleteError, UsageError
 from faceblur.job import Job
 from faceblur.pipeline import clean
 from faceblur.split import split
-from faceblur.worker import Worker, blur
+from faceblur.worker import Worker
 
 Make = Callable[..., Context]
 

@@ -9,9 +9,9 @@ import numpy as np
 from conftest import picture
 from faceblur import images
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.domain import Box, Region
 from faceblur.split import split
-from faceblur.worker import blur
 
 Make = Callable[..., Context]
 

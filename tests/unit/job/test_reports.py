@@ -8,10 +8,10 @@ import pytest
 
 from faceblur.assemble import assemble
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.errors import MediaError, UsageError
 from faceblur.job import Job
 from faceblur.verify import verify
-from faceblur.worker import blur
 
 Make = Callable[..., Context]
 

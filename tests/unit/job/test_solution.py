@@ -9,12 +9,12 @@ import pytest
 from faceblur import calibration
 from faceblur.assemble import assemble
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.domain import Box, Doubt
 from faceblur.errors import IncompleteError
 from faceblur.job import Job
 from faceblur.split import split
 from faceblur.temporal import Solved
-from faceblur.worker import blur
 
 Make = Callable[..., Context]
 

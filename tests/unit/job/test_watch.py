@@ -12,9 +12,9 @@ import pytest
 from conftest import GREEN, picture, write_clip
 from faceblur import images, media, options
 from faceblur.context import Context
+from faceblur.crew import blur
 from faceblur.job import DirectJob, Job
 from faceblur.pipeline import run
-from faceblur.worker import blur
 
 Make = Callable[..., Context]
 
