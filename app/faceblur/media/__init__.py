@@ -9,8 +9,9 @@ from faceblur.media.containers import ENDINGS
 from faceblur.media.encoders import Encoding, Wish, choose
 from faceblur.media.pixels import FULL, UNKNOWN, Layout, from_planes, planes
 from faceblur.media.sound import Soundtrack, present, subtitles
-from faceblur.media.source import READING, Picture, Reader, Recipe, Sound, Timed, Video, probe
+from faceblur.media.source import READING, Picture, Reader, Recipe, Timed
 from faceblur.media.target import VERSION, Clock, check_target, family, write, write_sound
+from faceblur.media.video import Sound, Video, probe
 
 __all__ = [
     "ENDINGS",

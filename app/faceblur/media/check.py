@@ -19,8 +19,9 @@ from faceblur.media.containers import MP4
 from faceblur.media.encoders import Encoding, own_name
 from faceblur.media.pixels import FULL, UNKNOWN, Layout
 from faceblur.media.sound import Soundtrack, decoded, language, packets
-from faceblur.media.source import Sound, Video, demuxed, opened, probe, video_stream
+from faceblur.media.stream import demuxed, opened, video_stream
 from faceblur.media.target import Clock
+from faceblur.media.video import Sound, Video, probe
 
 _BT601 = {5: 6}  # its matrix has two names, and not every codec knows both
 _Heard = tuple[Fraction, int]  # the time of a packet in seconds, and a checksum

@@ -9,7 +9,7 @@ import av
 
 from faceblur.errors import MediaError, MissingError, UsageError
 from faceblur.media.pixels import FULL, SUBSAMPLING, UNKNOWN, Colour, Layout
-from faceblur.media.source import Video
+from faceblur.media.video import Video
 
 _BT709 = (1, 1, 1, 1)  # limited range; primaries, transfer and matrix of HD video
 _PRIMARIES = (1, *range(4, 13))

@@ -22,7 +22,8 @@ from faceblur.errors import MediaError, SourceError
 from faceblur.media.containers import holds, sound_encoder, subtitle_encoder
 from faceblur.media.distortion import Samples, distorted
 from faceblur.media.headers import bare
-from faceblur.media.source import Sound, opened
+from faceblur.media.stream import opened
+from faceblur.media.video import Sound
 
 Carried = Iterator[tuple[Fraction, Any]]  # (time in the output in seconds, packet)
 

@@ -1,13 +1,10 @@
-"""Reading videos: probe a file, and its frames in order of time, upright."""
+"""Reading videos: the frames of a file in order of time, upright."""
 
-import io
 import itertools
-import math
-import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -15,99 +12,20 @@ from typing import Any, Self, TypeVar
 
 import av
 import numpy as np
-from PIL import Image, ImageSequence
 
 from faceblur.domain import Json
-from faceblur.errors import SourceError
-from faceblur.images import Pixels, is_animated_webp
+from faceblur.images import Pixels
 from faceblur.media import ffv1
-from faceblur.media.containers import FAMILIES
 from faceblur.media.fields import deinterlaced
-from faceblur.media.pixels import UNKNOWN, Layout, canonical, image_of, planes, upright
+from faceblur.media.pixels import canonical, image_of, planes, upright
+from faceblur.media.stream import decoded, opened
 from faceblur.media.turn import Turn
+from faceblur.media.video import Video
 
 READING = 3  # part of what a frame is: count up when frames come out otherwise
 
-_INTERLACED = (2, 3, 4, 5)  # of FFmpeg's field orders
-
 T = TypeVar("T")
 Picture = Pixels | av.VideoFrame  # what can be written
-
-# What matters is raised, counted and reported. With a level set, decoder threads wait for Python's lock to log an
-# error, and a decoder that is closed meanwhile waits for them, for ever (PyAV issues 751 and 909).
-av.logging.set_level(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """One stream of sound, or of subtitles: its index in the file and its codec ("": unknown to us)."""
-
-    index: int
-    codec: str
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """The facts of a video stream: what a reader needs, and what an output must repeat.
-
-    `width` and `height` are those of the upright picture, `rotation` the degrees (counterclockwise) that make it so,
-    after which it is to be `mirrored` left to right, or not;
-    `start` is the pts of the first frame, `zero` the pts at which an output's time begins (0 unless the container may
-    count from anywhere, as MPEG streams do) and `frames` the number of frames that it promises (0: unknown).
-    `colour` is what an output in YUV must say: range, primaries, transfer and matrix, numbered as in FFmpeg.
-    `chroma`, `depth` and `alpha` are those of its `Layout`. HDR sources may tell of the display they were `mastered` on
-    (x and y of its red, green, blue and white, lowest and highest luminance in cd/m²), and of their `light`: the
-    brightest pixel and the brightest mean of a frame, in cd/m².
-    """
-
-    stream: int
-    width: int
-    height: int
-    rotation: int
-    codec: str
-    pixel_format: str
-    rate: Fraction
-    time_base: Fraction
-    start: int
-    zero: int
-    frames: int
-    duration_s: float
-    aspect: Fraction
-    colour: tuple[int, int, int, int]
-    sounds: tuple[Sound, ...]
-    chroma: str = "420"
-    depth: int = 8
-    alpha: bool = False
-    interlaced: bool = False
-    mirrored: bool = False
-    mastered: tuple[float, ...] | None = None
-    light: tuple[int, int] | None = None
-
-    @property
-    def layout(self) -> Layout:
-        """What its pictures are made of; 4:2:0 of 8 bits for those that were split when all frames were that."""
-        return Layout(self.chroma, self.depth, self.alpha)
-
-    @property
-    def turn(self) -> Turn:
-        """What makes its pictures upright."""
-        return Turn(self.rotation, self.mirrored)
-
-    def to_json(self) -> Json:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("rate", "time_base", "aspect"):
-            values[name] = str(values[name])
-        return values | {
-            "colour": list(self.colour),
-            "sounds": [{"index": s.index, "codec": s.codec} for s in self.sounds],
-        }
-
-    @classmethod
-    def from_json(cls, value: Json) -> "Video":
-        fractions = {name: Fraction(value[name]) for name in ("rate", "time_base", "aspect")}
-        sounds = tuple(Sound(**s) for s in value["sounds"])
-        tuples = {name: tuple(value[name]) for name in ("colour", "mastered", "light") if value.get(name)}
-        return cls(**{**value, **fractions, **tuples, "sounds": sounds})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,50 +75,6 @@ class Timed:
         for plane in planes(self.frame):
             checksum = zlib.crc32(np.ascontiguousarray(plane[::8]).data, checksum)
         return checksum
-
-
-def probe(path: Path) -> Video:
-    """The facts of the first real video stream; SourceError when there is none or the file cannot be read."""
-    with opened(path) as container:
-        stream = video_stream(container, path)
-        frame = next(_decoded(container, stream, lambda _: True), None)
-        if frame is None:
-            raise SourceError(f"{path} holds no picture that can be decoded; is it a video, and whole?")
-        side = _side_data(frame)
-        turn = Turn.of(frame, side.get("DISPLAYMATRIX"))
-        width, height = turn.size(frame.width, frame.height)
-        rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
-        context = stream.codec_context
-        time_base = stream.time_base or Fraction(1, 1000)
-        length = stream.duration * time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
-        aspect = stream.sample_aspect_ratio or Fraction(1)
-        layout = Layout.of(frame.format.name).turned(frame.width, frame.height, turn)
-        return Video(
-            stream=stream.index,
-            width=width,
-            height=height,
-            rotation=turn.degrees,
-            codec=context.name,
-            pixel_format=str(context.pix_fmt),
-            rate=Fraction(rate),
-            time_base=Fraction(time_base),
-            start=frame.pts or 0,
-            zero=_zero(container, path, time_base),
-            frames=stream.frames,
-            duration_s=float(length),
-            aspect=1 / Fraction(aspect) if turn.lays_down else Fraction(aspect),
-            colour=_colour(frame),
-            sounds=tuple(
-                Sound(s.index, s.codec_context.name if s.codec_context else "") for s in container.streams.audio
-            ),
-            chroma=layout.chroma,
-            depth=layout.depth,
-            alpha=layout.alpha,
-            interlaced=frame.interlaced_frame or context.field_order in _INTERLACED,
-            mirrored=turn.mirrored,
-            mastered=_mastered(side.get("MASTERING_DISPLAY_METADATA")),
-            light=_light(side.get("CONTENT_LIGHT_LEVEL")),
-        )
 
 
 class Reader:
@@ -300,7 +174,7 @@ class Reader:
                     lead.append(packet.pts)
             return not broken
 
-        for frame in _decoded(container, stream, seen, self._failed):
+        for frame in decoded(container, stream, seen, self._failed):
             if lead and frame.pts is not None:  # what lies before the first picture could not be decoded
                 self.damaged += sum(pts < frame.pts for pts in lead)
                 lead.clear()
@@ -333,71 +207,6 @@ class Reader:
         return self.video.start + round(seconds / self.video.time_base)
 
 
-def opened(path: Path) -> Any:
-    """An open container, to be closed by a `with`."""
-    try:
-        return av.open(_readable(path), metadata_errors="replace")
-    except FileNotFoundError as error:
-        raise SourceError(f"{path} does not exist") from error
-    except IsADirectoryError as error:
-        raise SourceError(f"{path} is a folder, not a video") from error
-    except (av.FFmpegError, OSError) as error:
-        raise SourceError(f"{path} cannot be read as a video: {error.strerror}") from error
-
-
-def _readable(path: Path) -> Path | io.BytesIO:
-    """The file, or for an animated WebP, which FFmpeg does not decode, the same pictures and times as an APNG."""
-    with path.open("rb") as file:
-        if not is_animated_webp(file.read(21)):
-            return path
-    packed = io.BytesIO()
-    try:
-        with Image.open(path) as animation:
-            times_ms = []
-            for frame in ImageSequence.Iterator(animation):
-                frame.load()  # only then is known how long it is shown
-                times_ms.append(frame.info["duration"])
-            animation.seek(0)
-            animation.save(packed, "PNG", save_all=True, duration=times_ms, disposal=0, blend=0, compress_level=1)
-    except (OSError, EOFError, KeyError, ValueError, SyntaxError, MemoryError) as error:
-        raise SourceError(f"{path} cannot be read as an animation: {error}") from error
-    return io.BytesIO(packed.getvalue())
-
-
-def video_stream(container: Any, path: Path) -> Any:
-    """The first stream of moving pictures, cover pictures left aside; SourceError when there is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    raise SourceError(f"{path} has no video in it")
-
-
-def _decoded(
-    container: Any, stream: Any, seen: Callable[[Any], bool], failed: Callable[[], None] = lambda: None
-) -> Iterator[Any]:
-    """The frames of `stream`. `seen` gets every packet of the file and says whether it may be decoded.
-
-    `failed` is called for what cannot be decoded.
-    """
-    packets = container.demux()
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            failed()
-            packet = None
-        if packet is not None:
-            wanted = seen(packet)
-            if not wanted or not packet.size or packet.stream_index != stream.index:
-                continue
-        try:
-            yield from stream.decode(packet)  # without a packet: the frames that the decoder holds back
-        except av.FFmpegError:
-            failed()
-        if packet is None:
-            return
-
-
 def _went(container: Any, stream: Any, pts: int) -> bool:
     """Go to a key frame before `pts`, if this kind of file leads there: MPEG streams land anywhere, AVI loses count."""
     exact: bool = container.format.name.startswith(("mov,", "matroska,"))
@@ -422,51 +231,6 @@ def _lost(container: Any, stream: Any, end_s: float, packets: int | None) -> int
         promised_s = float(stream.frames * stream.time_base)
     short = round((promised_s - end_s) * (stream.average_rate or 25)) if promised_s - end_s > 0.5 else 0
     return max(0, beyond, unseen, short)
-
-
-def _zero(container: Any, path: Path, time_base: Fraction) -> int:
-    keeps_time = path.suffix.lower() in FAMILIES
-    return 0 if keeps_time else math.floor(Fraction(container.start_time or 0, 1_000_000) / time_base)
-
-
-def _colour(frame: Any) -> tuple[int, int, int, int]:
-    if Layout.of(frame.format.name).chroma == "rgb":
-        primaries, transfer = (1 if c == UNKNOWN else c for c in (frame.color_primaries, frame.color_trc))
-        return 1, primaries, transfer, 1
-    return frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace
-
-
-def _side_data(frame: Any) -> dict[str, bytes]:
-    """What a decoder says besides a frame, by FFmpeg's names; nothing where PyAV does not know some of it, as EXIF."""
-    try:
-        return {data.type.name: bytes(data) for data in frame.side_data}
-    except ValueError:
-        return {}
-
-
-def _mastered(data: bytes | None) -> tuple[float, ...] | None:
-    """The numbers of FFmpeg's AVMasteringDisplayMetadata: ten fractions, and whether colours and light are told."""
-    if data is None:
-        return None
-    *parts, has_colours, has_luminances = struct.unpack("=22i", data[:88])
-    values = tuple(a / b if b else 0.0 for a, b in zip(parts[::2], parts[1::2], strict=True))
-    return values if has_colours and has_luminances else None
-
-
-def _light(data: bytes | None) -> tuple[int, int] | None:
-    """The numbers of FFmpeg's AVContentLightMetadata."""
-    if data is None:
-        return None
-    most, mean = struct.unpack("=2I", data[:8])
-    return (most, mean) if most or mean else None
-
-
-def demuxed(container: Any, path: Path, *streams: Any) -> Iterator[Any]:
-    """The packets of some streams, or of all; SourceError when the file cannot be read to its end."""
-    try:
-        yield from container.demux(*streams)
-    except av.FFmpegError as error:
-        raise SourceError(f"{path} cannot be read to its end: {error.strerror}") from error
 
 
 def _with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:

@@ -20,7 +20,7 @@ from faceblur.media.containers import FAMILIES, MP4, format_of, holds
 from faceblur.media.encoders import Encoding
 from faceblur.media.pixels import Layout, converted, frame_of, from_planes, planes
 from faceblur.media.sound import Soundtrack, carried
-from faceblur.media.source import Sound
+from faceblur.media.video import Sound
 
 VERSION = 2  # part of a video's stamp: count up when the encoding changes
 

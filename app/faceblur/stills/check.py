@@ -15,9 +15,10 @@ from PIL import Image
 from faceblur.errors import MediaError, SourceError
 from faceblur.images import read_bytes
 from faceblur.stills import exif
+from faceblur.stills.decoders import Pixels
 from faceblur.stills.kinds import LOSSLESS, named
 from faceblur.stills.parts import walk
-from faceblur.stills.source import Pixels, Still, clear, parse
+from faceblur.stills.source import Still, clear, parse
 
 _TILE = 32  # pixels
 _BLOCK = 8  # pixels; chroma is often stored at half the resolution, means over a block are not

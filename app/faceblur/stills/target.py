@@ -21,9 +21,10 @@ from faceblur import files, png
 from faceblur.errors import MediaError, MissingError, SourceError, UsageError
 from faceblur.images import read_bytes
 from faceblur.stills import exif
+from faceblur.stills.decoders import Pixels
 from faceblur.stills.kinds import HEIC_HINT, NAMES, can_write, named, target_kind
 from faceblur.stills.parts import walk
-from faceblur.stills.source import Pixels, Still, clear
+from faceblur.stills.source import Still, clear
 
 VERSION = 1  # part of a report: count up when the encoding changes
 
