@@ -42,6 +42,8 @@ METADATA = ("date", "camera")
 SUBTITLES = ("drop", "keep")
 OVERLAYS = ("time", "frame")
 PNG = ("small", "fast", "raw")
+DAMAGE = ("refuse", "accept")
+FRAME_FILES = ("keep", "delete")
 CODECS = ("same", "h264", "hevc", "av1", "vp9", "prores", "ffv1")
 
 
@@ -125,10 +127,10 @@ class Options:
     def __post_init__(self) -> None:
         _one_of("style", self.style, STYLES)
         _one_of("shape", self.shape, SHAPES)
-        _one_of("frames", self.frames, ("keep", "delete"))
+        _one_of("frames", self.frames, FRAME_FILES)
         _one_of("audio", self.audio, AUDIO)
         _one_of("subtitles", self.subtitles, SUBTITLES)
-        _one_of("damaged", self.damaged, ("refuse", "accept"))
+        _one_of("damaged", self.damaged, DAMAGE)
         _one_of("png", self.png, PNG)
         for name in self.overlay:
             _one_of("overlay", name, OVERLAYS)

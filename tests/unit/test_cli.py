@@ -16,7 +16,8 @@ import pytest
 
 from conftest import moving_face, picture, write_clip
 from faceblur import cli
-from faceblur.cli.common import Every, Failures
+from faceblur.cli.failures import Failures
+from faceblur.cli.flags import Every
 
 HEAVY = ("cv2", "av", "onnxruntime", "tensorflow", "deepface", "retinaface", "numpy", "rich")
 

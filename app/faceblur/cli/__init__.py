@@ -10,7 +10,10 @@ from typing import Any
 import click
 
 import faceblur
-from faceblur.cli.common import (
+from faceblur.cli.begin import begin, jobs_named
+from faceblur.cli.evaluate import evaluate
+from faceblur.cli.failures import complain, each, unexpected
+from faceblur.cli.flags import (
     BLUR,
     DAMAGED,
     DEBUG,
@@ -23,16 +26,10 @@ from faceblur.cli.common import (
     PACKING,
     PROFILE,
     SPLIT,
-    begin,
     common,
-    complain,
-    each,
-    jobs_named,
     option,
     options,
-    unexpected,
 )
-from faceblur.cli.evaluate import evaluate
 from faceblur.cli.weights import weights
 from faceblur.errors import FaceblurError, Interrupted, UsageError
 from faceblur.options import cache_folder

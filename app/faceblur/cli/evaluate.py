@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from faceblur.cli.common import SOLVE, Failures, begin, option, options
+from faceblur.cli.begin import begin
+from faceblur.cli.failures import Failures
+from faceblur.cli.flags import SOLVE, option, options
 from faceblur.errors import UsageError
 
 

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from faceblur.cli.common import begin, common, each, option
+from faceblur.cli.begin import begin
+from faceblur.cli.failures import each
+from faceblur.cli.flags import common, option
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ _IOU = 0.4
 _HALF = 4.0  # the weight of the last stage that counts as a score of 0.5; rough, a cascade knows no probability
 
 
-class Cascade:
+class _Classifier:
     """One cascade; `window` is the width and height in pixels of the smallest thing that it finds."""
 
     def __init__(self, file: str, window: tuple[int, int]) -> None:
@@ -41,8 +41,8 @@ class Haar(OneByOne):
         super().__init__(name)
         if threads:
             cv2.setNumThreads(threads)
-        self._frontal = Cascade("haarcascade_frontalface_default.xml", (20, 20))
-        self._profile = Cascade("haarcascade_profileface.xml", (20, 20))
+        self._frontal = _Classifier("haarcascade_frontalface_default.xml", (20, 20))
+        self._profile = _Classifier("haarcascade_profileface.xml", (20, 20))
 
     def rows(self, image: Image) -> Rows:
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
@@ -58,7 +58,7 @@ class HaarPlate(OneByOne):
         super().__init__(name)
         if threads:
             cv2.setNumThreads(threads)
-        self._plate = Cascade("haarcascade_russian_plate_number.xml", (60, 20))
+        self._plate = _Classifier("haarcascade_russian_plate_number.xml", (60, 20))
 
     def rows(self, image: Image) -> Rows:
         return nms(self._plate.rows(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)), _IOU)

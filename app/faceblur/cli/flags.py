@@ -1,26 +1,31 @@
-"""What the commands share: types and groups of options, and the way from options to a context, jobs and messages."""
+"""The options of all commands, in groups, and the types of their values."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from faceblur.errors import FaceblurError, Interrupted, UsageError
-from faceblur.options import AUDIO, CODECS, KINDS, OVERLAYS, PNG, SHAPES, STYLES, SUBTITLES, TTA, Options, processors
+from faceblur.options import (
+    AUDIO,
+    CODECS,
+    DAMAGE,
+    FRAME_FILES,
+    KINDS,
+    OVERLAYS,
+    PNG,
+    SHAPES,
+    STYLES,
+    SUBTITLES,
+    TTA,
+    Options,
+    processors,
+)
 from faceblur.progress import KINDS as PROGRESS
-from faceblur.progress import Progress, create
-from faceblur.stop import Stop
-
-if TYPE_CHECKING:
-    from faceblur.context import Context
-    from faceblur.job import Job
 
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
 DEFAULTS = Options()
 _MOST_WORKERS = 4  # by default: each holds a model and a few frames, up to 1 GB for the largest
 
@@ -119,7 +124,7 @@ SPLIT = (
     option("--end", type=Seconds(), help="End at this time."),
     option("--overlay", metavar="WHAT", help=f"Draw in the corner: {','.join(OVERLAYS)}."),
 )
-DAMAGED = (option("--damaged", type=click.Choice(["refuse", "accept"]), default="refuse", help="Damaged sources."),)
+DAMAGED = (option("--damaged", type=click.Choice(DAMAGE), default=DEFAULTS.damaged, help="Damaged sources."),)
 PACKING = (option("--png", type=click.Choice(PNG), default=DEFAULTS.png, help="How frame files are packed: README."),)
 SOLVE = (
     option(
@@ -132,18 +137,29 @@ SOLVE = (
     option("--grow", type=float, default=DEFAULTS.grow, help="Margin on each side, as a share of the face."),
     option("--look-back", type=float, default=DEFAULTS.look_back, help="Frames hidden before a face is first seen."),
     option("--look-ahead", type=float, default=DEFAULTS.look_ahead, help="Frames hidden after it was last seen."),
-    option("--agree", type=int, default=1, metavar="N", help="Hide only what N detectors see; fewer faces are hidden."),
+    option(
+        "--agree",
+        type=int,
+        default=DEFAULTS.agree,
+        metavar="N",
+        help="Hide only what N detectors see; fewer faces are hidden.",
+    ),
 )
 BLUR = (
     option(
         "--detector",
-        default="fast",
+        default=DEFAULTS.detector,
         metavar="NAME[+NAME...]",
         help="fast, slow, fast+turned, or detectors: see the README.",
     ),
     option("--hide", metavar="KIND[,KIND...]", help=f"What fast and slow look for: {','.join(KINDS)}."),
-    option("--detect-scale", default="auto", metavar="auto|F|WxH", help="Size of the picture that detectors look at."),
-    option("--tta", type=click.Choice(TTA), default="none", help="Look at mirrored and resized copies, too."),
+    option(
+        "--detect-scale",
+        default=DEFAULTS.detect_scale,
+        metavar="auto|F|WxH",
+        help="Size of the picture that detectors look at.",
+    ),
+    option("--tta", type=click.Choice(TTA), default=DEFAULTS.tta, help="Look at mirrored and resized copies, too."),
     option(
         "--every",
         type=Every(),
@@ -182,122 +198,5 @@ FPS = (option("--fps", type=Rate(), help="Frames per second of frames from elsew
 DIRECT = (option("--no-frames", is_flag=True, help="Write no frame files: quicker, and nothing to review by hand."),)
 PROFILE = (option("--profile", is_flag=True, help="Tell where the time of this process went."),)
 FRAMES = (
-    option("--frames", type=click.Choice(["keep", "delete"]), default="keep", help="After the video is checked."),
+    option("--frames", type=click.Choice(FRAME_FILES), default=DEFAULTS.frames, help="After the video is checked."),
 )
-
-
-def begin(ctx: click.Context, given: dict[str, Any], outputs: int = 1) -> "Context":
-    """Everything the steps need, from the options given and the environment."""
-    from faceblur.context import Context
-
-    told = ctx.find_root().ensure_object(dict)
-    for name in ("overlay", "hide", "keep_metadata"):
-        if given.get(name) is not None:
-            given = given | {name: tuple(part.strip() for part in given[name].split(",") if part.strip())}
-    known = {f.name for f in fields(Options)}
-    chosen = replace(told["base"], **{k: v for k, v in given.items() if k in known and v is not None})
-    if any(name.partition("@")[0] == "null" for name in chosen.members) and not os.environ.get("FACEBLUR_TESTING"):
-        raise UsageError("the detector null finds no faces; it is for Faceblur's own tests")
-    if "detector" in given:
-        from faceblur import detectors
-
-        for member in chosen.members:  # a wrong name is told before hours of splitting
-            detectors.resolve(member)
-    if chosen.out and outputs > 1:
-        _make_folder(chosen.out)
-    stop = Stop()
-    stop.listen()
-    return Context(chosen, _progress(told), stop)
-
-
-def _progress(told: dict[str, Any]) -> Progress:
-    return create(told.get("progress", "auto"), verbose=bool(told.get("verbose")))
-
-
-def _make_folder(path: Path) -> None:
-    from faceblur.files import make_folder
-
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"-o {path} is a file; for several sources it must be a folder")
-    make_folder(path)
-
-
-def jobs_named(context: "Context", names: Sequence[str], *, empty: bool = False, frames: bool = False) -> list["Job"]:
-    """The jobs that are named, or all there are; with `frames` only those that have frame files."""
-    from faceblur import catalog
-    from faceblur.job import DirectJob
-
-    o = context.options
-    found = [catalog.find_job(n, o.input, o.output) for n in names] if names else catalog.all_jobs(o.input, o.output)
-    if frames:
-        bare = [job.name for job in found if isinstance(job, DirectJob)]
-        if names and bare:
-            raise UsageError(f"{bare[0]} has no frame files: run its source again, or split it first")
-        found = [job for job in found if not isinstance(job, DirectJob)]
-    if not found and not empty:
-        raise UsageError(f"there are no jobs in {o.input}: split a video first")
-    return found
-
-
-class Failures:
-    """Failures that do not keep the rest: each is told at once, and its code is the exit code (1 where they differ)."""
-
-    def __init__(self) -> None:
-        self._codes: set[int] = set()
-
-    def tell(self, error: FaceblurError) -> None:
-        self._codes.add(error.exit_code)
-        complain(error)
-
-    def each(self, items: Iterable[T], do: Callable[[T], Any]) -> None:
-        """Do something for each, whatever fails."""
-        for item in items:
-            try:
-                do(item)
-            except Interrupted:
-                raise
-            except FaceblurError as error:
-                self.tell(error)
-            except Exception as error:  # whatever goes wrong with one of a thousand photos
-                if isinstance(error, BrokenPipeError) or _told().get("traceback"):
-                    raise
-                self.tell(unexpected(error))
-
-    def leave(self) -> None:
-        """End the command, if anything failed."""
-        if self._codes:
-            raise click.exceptions.Exit(self._codes.pop() if len(self._codes) == 1 else 1)
-
-
-def each(items: Iterable[T], do: Callable[[T], Any]) -> None:
-    """Do something for each; a failure does not keep the rest, and its code is the exit code (1 where they differ)."""
-    failures = Failures()
-    failures.each(items, do)
-    failures.leave()
-
-
-def unexpected(error: Exception) -> FaceblurError:
-    """An error of the program itself, as people are told of it."""
-    return FaceblurError(
-        f"unexpected {type(error).__name__}: {error}; run again with --traceback and report what it prints"
-    )
-
-
-def _told() -> dict[str, Any]:
-    """How this command is to tell things."""
-    told: dict[str, Any] = click.get_current_context().find_root().ensure_object(dict)
-    return told
-
-
-def complain(error: FaceblurError, told: dict[str, Any] | None = None) -> None:
-    if told is None:
-        told = _told()
-    if told.get("traceback"):
-        import traceback
-
-        traceback.print_exception(error)
-    if told.get("progress") == "json":
-        from faceblur.progress import Events
-
-        Events().failure(str(error), error.exit_code)
-    click.echo(f"faceblur: {error}", err=True)
