@@ -128,10 +128,6 @@ class Output:
         made = self.job.reports.made(kind, target, self.context.sha256(target))
         return made if made.get("source") == self.source_sha256 else {}
 
-    def told(self, target: Path) -> str:
-        """How a report names a file: in full, but for one in the job's own folder, which may move with it."""
-        return self.job.reports.told(target)
-
 
 @dataclass(frozen=True, slots=True)
 class _Assembly:
@@ -151,7 +147,7 @@ class _Assembly:
         request = digest(stamps, self.rendition.about(self.plan, kind, target))
         made = self.output.made(kind, target)
         if made.get("request") == request:
-            made |= {"path": self.output.told(target)}
+            made |= {"path": self.job.reports.told(target)}
             self.job.reports.write(self._before | self.facts | {kind: made})
         else:
             self._write(kind, stamps, request, target)
@@ -195,7 +191,7 @@ class _Assembly:
                 checks = self.rendition.write(temporary, self.plan, kind, stamps)
             except MediaError as error:
                 raise MediaError(f"{self.job.name}: {error}") from error
-            facts = {"path": self.output.told(target), "size": temporary.stat().st_size}
+            facts = {"path": self.job.reports.told(target), "size": temporary.stat().st_size}
             facts |= {"sha256": self.context.sha256(temporary)}
             facts |= {"replaces": self.output.made(kind, target).get("sha256"), "source": self.output.source_sha256}
             facts |= {"request": request, "checks": checks, "seconds": round(time.monotonic() - began, 3)}

@@ -213,10 +213,9 @@ def photos(
     """What some combinations of detectors, such as "fast+yunet", make of the photos in a folder, one result each.
 
     Photos without labels are left out; `limit` takes that many, spread evenly; `only` is the class of the labels that
-    count, of YOLO's and Pascal VOC's. All look at a photo before anybody looks
-    at the next one, in turns, so that whatever else the machine does slows all alike. A photo that cannot be read is
-    left out, and `failed` is told why; without it, and where none can be read, SourceError. UsageError for labels that
-    are about a picture of another size.
+    count, of YOLO's and Pascal VOC's. All look at a photo before anybody looks at the next one, in turns, so that
+    whatever else the machine does slows all alike. A photo that cannot be read is left out, and `failed` is told why;
+    without it, and where none can be read, SourceError. UsageError for labels that are about a picture of another size.
     """
     names, labels = _labelled(folder, truth, context, limit, only)
     asked = {name: replace(context.options, detector=name, photos=True) for name in combinations}

@@ -20,7 +20,8 @@ Indices = NDArray[np.int64]
 
 REACH = 7  # frames to each side that a place is smoothed over
 CUT = 0.1  # support below which a frame has nothing to do with the one before; see motion.between
-_NEAR_S = 0.095  # seconds from one break to the next for which they are no cuts: up to two frames of 25 or 30 a second
+_NEAR, _NEAR_S = 3, 0.095  # frames and seconds; breaks closer than either to one another are no cuts
+_FAR_S = 0.3  # unless they are so far apart: slides may be shown for one frame, of one a second
 _UNIT_S = 1 / 30  # times are counted in frames, but at higher rates in thirtieths of a second
 _SAME = 0.45  # IoU from which what two detectors say is about one thing
 _LONGEST = 1.0  # units from one frame to the next: where frames are far apart they are counted
@@ -107,7 +108,7 @@ def _cut(frames: Iterable[Evidence], tick_s: float) -> Iterator[list[Evidence]]:
     breaks: list[int] = []  # frames of the shot that have nothing to do with the one before, close to one another
     for frame in frames:
         broken = frame.motion is None or frame.motion.support < CUT
-        if breaks and (frame.pts - shot[breaks[-1]].pts) * tick_s >= _NEAR_S:
+        if breaks and _are_far(len(shot) - breaks[-1], (frame.pts - shot[breaks[-1]].pts) * tick_s):
             *ended, shot = _parts(shot, breaks)
             yield from ended
             breaks = []
@@ -118,6 +119,11 @@ def _cut(frames: Iterable[Evidence], tick_s: float) -> Iterator[list[Evidence]]:
         parts = _parts(shot, breaks)
         shot.clear()
         yield from parts
+
+
+def _are_far(frames: int, seconds: float) -> bool:
+    """Whether two breaks so far apart may both be cuts."""
+    return seconds >= _FAR_S or (frames >= _NEAR and seconds >= _NEAR_S)
 
 
 def _parts(shot: list[Evidence], breaks: list[int]) -> list[list[Evidence]]:
