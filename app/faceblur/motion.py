@@ -21,7 +21,7 @@ _FEWEST = 12  # corners that a motion can be told from
 _BACK_PX = 1.0  # how far from where it was a corner may end that is followed there and back
 _LOW = 0.3  # support below which it may be that there was nothing to hold on to but noise
 _SAME = 2.0  # mean difference in grey levels below which two pictures without corners are the same
-_BLANK = 16  # grey levels from the darkest to the lightest pixel below which there is nothing to see
+_BLANK = 4  # grey levels from darkest to lightest below which there is nothing to see, even if it is made brighter
 _ZOOM = (0.8, 1.25)  # from one frame to the next; anything else is no camera's motion
 
 
